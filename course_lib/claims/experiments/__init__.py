@@ -1,0 +1,1 @@
+"""One file a claim: `cNN_topic.py`, ending in `CLAIM = Claim(...)`."""

@@ -1,0 +1,1 @@
+"""Training, seen: loop.py holds the whole of it."""

@@ -1,0 +1,21 @@
+"""Shape annotations are checked in every test: the rooms are imported through jaxtyping's hook, with beartype."""
+
+import sys
+import types
+
+import jaxtyping
+import pytest
+from beartype import BeartypeConf, beartype
+
+checker = types.ModuleType("course_shape_checker")
+checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is welcome where a float is expected
+sys.modules[checker.__name__] = checker
+jaxtyping.install_import_hook(["course_lib.foundations", "course_lib.models"], f"{checker.__name__}.check")
+
+
+@pytest.fixture
+def as_readers_have_it():
+    """Shape checks off, as in a notebook, so that a room's own refusals are what the test sees."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

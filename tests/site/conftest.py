@@ -1,0 +1,77 @@
+"""The built site on localhost, and a browser that keeps account of what goes wrong on a page."""
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from course_lib.publishing import browser, site
+
+
+@pytest.fixture(scope="session")
+def folder():
+    """The site, built now unless nothing changed; $COURSE_SITE names a folder to test as it is."""
+    if os.environ.get("COURSE_SITE"):
+        return Path(os.environ["COURSE_SITE"])
+    done = subprocess.run([sys.executable, "-m", "course_lib.publishing", "site"], capture_output=True, text=True)
+    assert done.returncode == 0, f"the site does not build:\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}"
+    return site.HTML
+
+
+@pytest.fixture(scope="session")
+def address(folder):
+    """http://127.0.0.1:PORT/ of the site."""
+    with site.server(folder) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+@pytest.fixture(scope="session")
+def pages(folder):
+    """Every page of the book below the site's root, decks apart."""
+    return sorted(
+        str(p.relative_to(folder).as_posix())
+        for p in folder.rglob("*.html")
+        if not {"_static", "slides"} & set(p.relative_to(folder).parts)
+    )
+
+
+@pytest.fixture(scope="session")
+def decks(folder):
+    """Every deck below the site's root."""
+    return sorted(str(p.relative_to(folder).as_posix()) for p in (folder / "slides").glob("*.html"))
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=browser.require(), args=list(browser.FLAGS[1:]))
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """visit(url, trouble, **context): an open page; what leaves the machine or fails is added to `trouble`."""
+
+    @contextmanager
+    def opened(url, trouble, **context):
+        here = url.split("/", 3)[:3] if url.startswith("http") else ["file:", "", ""]
+        local = ("/".join(here) + "/", "data:", "blob:")
+        with chromium.new_context(**context) as fresh:
+            page = fresh.new_page()
+            page.on("request", lambda r: r.url.startswith(local) or trouble.append(f"{url} asks for {r.url}"))
+            page.on("response", lambda r: r.status < 400 or trouble.append(f"{url}: {r.status} {r.url}"))
+            page.on("console", lambda m: m.type != "error" or trouble.append(f"{url}: {m.text[:300]}"))
+            page.on("pageerror", lambda e: trouble.append(f"{url}: {str(e)[:300]}"))
+            page.goto(url, wait_until="load")
+            page.wait_for_function("document.querySelectorAll('.course-widget:not([data-live])').length === 0")
+            yield page
+
+    return opened
