@@ -5,20 +5,11 @@ import re
 
 import matplotlib.pyplot as plt
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from course_lib.publishing import browser
 from course_lib.publishing.html import widget, widget_script
 from course_lib.widgets.figure import MIME, Knob, explore, source
 from course_lib.widgets.rope import rope_rotation
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=browser.require(), args=list(browser.FLAGS[1:]))
-        yield running
-        running.close()
 
 
 @pytest.fixture
