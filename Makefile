@@ -24,7 +24,9 @@ $(VENV)/.lab: $(VENV)/.created pyproject.toml requirements.lock
 	@echo "安装课程环境（约 2 分钟，2.5 GB）… installing"
 	$(PIP) install -c requirements.lock -e .
 	@mkdir -p $(VENV)/share/jupyter/lab/settings
-	@echo '{"@jupyterlab/translation-extension:plugin": {"locale": "zh_CN"}}' > $(VENV)/share/jupyter/lab/settings/overrides.json
+	@echo '{"@jupyterlab/translation-extension:plugin": {"locale": "zh_CN"},' \
+	  '"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}' \
+	  > $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
 $(VENV)/.site: $(VENV)/.lab
@@ -37,7 +39,7 @@ $(VENV)/.test: $(VENV)/.site
 
 # ---- readers and lecturers ----
 lab: $(VENV)/.lab  ## open JupyterLab at chapter 00 (ARGS=--no-browser serves it headless)
-	$(BIN)/jupyter lab $(ARGS) $(FIRST)
+	$(BIN)/jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/$(FIRST) $(ARGS)
 
 site: $(VENV)/.site  ## build the book and serve it on localhost (ARGS=--no-serve builds only)
 	$(BIN)/python -m course_lib.publishing site $(or $(ARGS),--serve)

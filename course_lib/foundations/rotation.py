@@ -23,7 +23,7 @@ class HalfSplitRotation:
         self.cos, self.sin = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
 
     def __call__(self, x: Float[Tensor, "B H T Dh"]) -> Float[Tensor, "B H T Dh"]:
-        check_pairs(x, self.angles)
+        check_fits(x, self)
         return torch.addcmul(x * self.cos, x.roll(x.shape[-1] // 2, dims=-1), self.sin)
 
 
@@ -37,9 +37,16 @@ class InterleavedRotation:
         self.sin = rearrange([-sin, sin], "two ... P -> ... (P two)")
 
     def __call__(self, x: Float[Tensor, "B H T Dh"]) -> Float[Tensor, "B H T Dh"]:
-        check_pairs(x, self.angles)
+        check_fits(x, self)
         exchanged = x.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
         return torch.addcmul(x * self.cos, exchanged, self.sin)
+
+
+def check_fits(x: Tensor, rotation: "Rotation") -> None:
+    """check_pairs, whose look at broadcasting costs more than the rotation itself where one token is decoded: not
+    repeated where width and number of tokens agree."""
+    if x.shape[-2:] != rotation.cos.shape[-2:]:
+        check_pairs(x, rotation.angles)
 
 
 Rotation = HalfSplitRotation | InterleavedRotation

@@ -149,11 +149,12 @@ def where(
 class LlamaReader:
     """A model in the middle of a text: `reader(ids)` reads new tokens and gives the logits of the next one.
 
+    model: Llama, or any with its new_caches, hidden and to_vocab, such as GPT2.
     capacity: how many tokens there is room for, prompt and answer together.
     is_token: [B T] of the prompt; False on its padding, which must be on the left. All later ids are tokens.
     """
 
-    def __init__(self, model: Llama, capacity: int, is_token: Bool[Tensor, "B T"] | None = None):
+    def __init__(self, model: nn.Module, capacity: int, is_token: Bool[Tensor, "B T"] | None = None):
         self.model = model
         self.caches = model.new_caches(capacity)
         self.is_token = None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
 from course_lib.plots.style import missing_glyphs
@@ -48,6 +49,7 @@ _MACHINE_PATH = re.compile(
     r"(?<![\w./])(?:/(?:home|Users|root|work|tmp|opt|var)/[\w.-]+|[A-Z]:\\Users\\\w+)|site-packages"
 )
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
+_NOT_PROSE = re.compile(r"^\s*:{3,}.*$|\${1,2}[^$]+\${1,2}", re.M)  # fences of boxes, formulae
 _TOFU = re.compile(r"Glyph \d+ \(.*?\) missing from")
 
 
@@ -76,7 +78,7 @@ def lint(source: Path) -> list[Problem]:
         found.append((None, f"{pair.stat().st_size:,} bytes, more than {MAX_BYTES:,}; draw fewer or smaller pictures"))
     notebook = nbformat.read(pair, as_version=4)
     full = nbformat.read(cache_path(source), as_version=4) if is_fresh(source) else None
-    for rule in (purposes, explanations, dead_widgets, outputs, pictures, tofu, code_on_slides):
+    for rule in (purposes, explanations, emphasis, dead_widgets, outputs, pictures, tofu, code_on_slides):
         found += rule(notebook)
     found += chapter_parts(notebook, full)
     found += tofu_when_drawn(full) if full else []
@@ -117,6 +119,18 @@ def explanations(notebook: NotebookNode) -> Found:
         without += "check" not in called
         if without > 2:
             yield number, "the third code cell in a row without a word; say before it what to look at"
+
+
+def emphasis(notebook: NotebookNode) -> Found:
+    """No asterisks left over: CommonMark does not end **bold** between a full stop and the next 汉字."""
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "markdown":
+            prose = _NOT_PROSE.sub("x", cell.source)
+            for block in MarkdownIt("commonmark").enable("table").parse(prose):
+                for piece in block.children or ():
+                    if piece.type == "text" and "**" in piece.content:
+                        place = piece.content[piece.content.index("**") :][:20]
+                        yield number, f"{place!r} would show its asterisks; put the punctuation after the closing **"
 
 
 def dead_widgets(notebook: NotebookNode) -> Found:

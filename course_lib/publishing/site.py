@@ -337,8 +337,10 @@ def run_jupyter_book(source: Path = STAGE) -> None:
 
 
 def web_font(folder: Path = HTML) -> None:
-    """Subset of the course's font with the characters that occur on the site, for systems without a Chinese font."""
-    characters = set().union(*(page.read_text("utf-8") for page in folder.rglob("*.html")))
+    """Subset of the course's font with the characters of the pages and of the widgets' script, for systems without a
+    Chinese font."""
+    texts = [*folder.rglob("*.html"), *folder.rglob("course-widgets.js")]
+    characters = set().union(*(text.read_text("utf-8") for text in texts))
     options = subset.Options(flavor="woff", hinting=False, layout_features=[])
     font = TTFont(FONT)
     subsetter = subset.Subsetter(options)

@@ -38,7 +38,7 @@ def greedy(
             token = token.masked_fill(ended, end)
             ended |= token == end
         said.append(token)
-        if ended.all():
+        if end is not None and ended.all():
             break
         ids = token[:, None]
     return torch.stack(said, dim=1)

@@ -260,7 +260,7 @@ print(caption(scene, "zh"))
 print(caption(scene, "en"))
 print("数组的形状 [高, 宽, 颜色]：", render(scene).shape, "，放大 4 倍：", render(scene, 4).shape)
 
-# %% [markdown]
+# %% [markdown] slideshow={"slide_type": "slide"}
 # 同一个场景可以画成任意大小；分辨率和长宽比也可以换。第 17 章讲原生分辨率时，用的就是这些。
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
@@ -322,7 +322,7 @@ for kind in questions.QUERY_KINDS:
     question, answer = questions.question_and_answer(written, query)
     print(f"{kind:10s} {question}　{answer}")
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "slide"}
 show_figure(
     pictures.plot_contact_sheet(
         [render(scene, 4), render(written, 4)], [caption(scene), caption(written)], n_columns=2
@@ -516,7 +516,7 @@ show_figure(
     + "，".join(f"{event.name} {event.weights}" for event in events if event.weights),
 )
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
 # 2023 年以前，五行各走各的；2023 年开始，几行的点挤在一起：图像塔、语言模型、对齐的办法都有了，拼起来就是多模态对话。

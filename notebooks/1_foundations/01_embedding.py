@@ -277,7 +277,7 @@ run_claim("C01")
 # %%
 show_claim("C01")
 
-# %% slideshow={"slide_type": "slide"}
+# %% slideshow={"slide_type": "slide"} tags=["hide-input"]
 measured = figures_of(load_record("C01"))["cosine"].mean
 show_figure(
     plots.plot_similarities(
@@ -418,7 +418,7 @@ def learn(words, n_merges):
         words = {glue(word, best): n for word, n in words.items()}
 
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "subslide"}
 words = Counter(tuple(bytes([b]) for b in word.encode()) for word in corpus)
 by_hand = list(learn(words, 8))
 for k, ((left, right), count) in enumerate(by_hand[:5], 1):
@@ -618,7 +618,7 @@ print(b"".join(byte_of[sign] for sign in "è¿Ļæĺ¯").decode())
 # %% [markdown] slideshow={"slide_type": "slide"}
 # :::{admonition} 2. “一个汉字就是一个词元”
 # :class: pitfall
-# 可能是 1 个、2 个、3 个，也可能几个字合成 1 个，还可能一个词元跨在两个字中间（tokenizers#1162 里，GPT-2 的“是”1 个，“東”2 个）。
+# 可能是 1 个、2 个、3 个，也可能几个字合成 1 个，还可能一个词元跨在两个字中间（tokenizers#1162 里，GPT-2 的“是”1 个，繁体的“东”2 个）。
 # 按“字数”估上下文长度或费用，会差好几倍。短文里“红”后面总跟着“色”，于是“红色”成了一个词元，单独的“红”始终没有。
 # :::
 

@@ -87,10 +87,10 @@ a, b = read(torch.stack([dog, bit, man])), read(torch.stack([man, bit, dog]))
 print("A 整句，前四维：", rounded(a.mean(0)[:4], 3))
 print("B 整句，前四维：", rounded(b.mean(0)[:4], 3))
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 答案是 C。会不会只是取平均把次序抹掉了？看单个词：A 里的“狗”在咬，B 里的“狗”被咬。
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
 print("A 里的狗（咬的）：", rounded(a[0, :4], 3))
 print("B 里的狗（被咬）：", rounded(b[2, :4], 3))
 
@@ -564,7 +564,7 @@ show_erratum("K02-4")
 #
 # **ALiBi**：向量里什么都不加，直接从分数里按距离扣分，每个头一个斜率。
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
 learned = LearnedPositions(32, d)
 print("学习式，第 5 行，前四维：", rounded(learned(32)[5, :4].detach()))
 try:
@@ -638,7 +638,7 @@ error = (table[:-1] @ fit - table[1:]).norm(dim=-1) / table[1:].norm(dim=-1)
 for name, part in {"0–30（见过）": error[:31], "31–63": error[31:64], "64–254": error[64:]}.items():
     print(f"位置 {name}：误差 {part.mean():.0%}")
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 nearest = torch.cdist(table, table[:32]).min(-1).values
 show_figure(
     plots.plot_beyond(

@@ -129,7 +129,7 @@ print(f"全句平均之差：  {(table(hungry).mean(0) - table(swapped).mean(0))
 # “老鼠”的分数是 0。它的权重是多少？ A. 0　B. 大约 0.14　C. 1/3
 # :::
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "subslide"}
 x = torch.tensor([[2.0, 0.0], [0.0, 2.0], [1.0, 1.0]])  # 猫、老鼠、饿，[T, D] = [3, 2]
 q = torch.tensor([1.0, 0.0])  # “饿”的查询，[2]
 scores = x @ q / math.sqrt(2)  # k = x，三个分数，[3]
@@ -484,7 +484,7 @@ show_source(MultiHeadAttention)
 #
 # 图像块也是 token（第 10 章 ViT）。把照片切成 8 × 12 块，选一块作查询，看它的权重落在哪里。
 #
-# **这里什么也没有训练。**三个头的投影是我们手写的：一个只留颜色，一个只留明暗的纹理，一个只留位置。
+# **这里什么也没有训练**。三个头的投影是我们手写的：一个只留颜色，一个只留明暗的纹理，一个只留位置。
 
 # %%
 ROWS, COLUMNS, SIDE = 8, 12, 8

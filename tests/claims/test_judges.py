@@ -53,6 +53,71 @@ REFUTED = {
         {"accuracy": 1.0},
         {"accuracy": 0.1},
     ],
+    "C09": [
+        {"real": lambda values: values + 1},
+        {"small_difference": 2.0},
+        {"published_difference": lambda values: values + np.array([0, 64, 0])},
+        {"numbers_v2": 4608.0},
+    ],
+    "C09b": [
+        {"facts_right": 0.9},
+        {"facts_right": lambda values: values[:, ::-1]},
+    ],
+    "C09c": [
+        {"decoupled": 0.1},
+        {"term_error": 1e-3},
+        {"best_fixed": 0.01},
+    ],
+    "C10": [
+        {"past_moves": 1e-6},
+    ],
+    "C10b": [
+        {"chosen": lambda values: values * 0 + 0.2},
+    ],
+    "C10c": [
+        {"loss": 0.1},
+        {"loss": lambda values: values[:, ::-1]},
+    ],
+    "C10d": [
+        {"held_out": 0.9},
+    ],
+    "C10e": [
+        {"free_running": 1.0},
+        {"loss": lambda values: values[:, :1] + np.arange(5)},
+    ],
+    "C11": [
+        {"pretrained": 0.2},
+    ],
+    "C11b": [
+        {"pretrained_on": 0.2},
+    ],
+    "C11c": [
+        {"by_place": 0.9},
+    ],
+    "C12": [
+        {"held_out": 0.1},
+        {"mismatched": 0.9},
+    ],
+    "C12b": [
+        {"varied_top_p": lambda values: values * 0.5},
+    ],
+    "C13c": [
+        {"r2": 0.7},
+        {"r2_exponential": 0.999},
+        {"loss": lambda values: values[:, ::-1]},
+    ],
+    "C13d": [
+        {"loss": lambda values: values[:, ::-1]},
+        {"loss": lambda values: np.where(np.arange(5) == 1, 0.5, values)},
+    ],
+    "C13a": [
+        {"accuracy": lambda values: values * 0 + 0.125},
+        {"accuracy": lambda values: values[:, ::-1]},
+    ],
+    "C13b": [
+        {"changed_few_shot": 1.0},
+        {"same_fingerprint": 0.0},
+    ],
 }
 PARTLY = {
     "C00": [{"blind": lambda values: values + np.array([0, 0, 0.3, 0, 0, 0])}],
@@ -60,12 +125,35 @@ PARTLY = {
     "C02": [{"sinusoidal": 0.0}, {"rope": 1e-9}],
     "C03": [{"merged_bf16": lambda values: values + 1}],
     "C05": [{"shift_bf16": 0.5}, {"shift_fp32": 1e-4}],
+    "C09": [{"weights_difference": 1.0}],
+    "C09b": [{"facts_right": lambda values: values * np.array([1, 1, 1, 0.9])[:, None]}],
+    "C09c": [{"best_fixed": lambda values: np.linspace(0.05, 0.3, len(values))}],
     "C07": [
         {"entropy_raw": lambda values: values * 0 + 3.0},
         {"gradient_median_scaled": lambda values: values * np.arange(1, 8)},
     ],
+    "C10": [{"past_moves_without_mask": 0.0}, {"encoder_share": 0.9}],
+    "C10b": [{"chosen": lambda values: values * 0 + 0.79}],
+    "C10d": [{"held_out": 0.97}],
+    "C11b": [{"pretrained_on": lambda values: values * 0 + np.array([0, 1, 0, 1])}],
+    "C11c": [{"front_unmasked": 0.3}],
+    "C12": [{"by_size": 0.5}, {"mismatched": 0.2}],
+    "C12b": [{"legal_temperature": lambda values: values * 0 + 0.99, "varied_temperature": 1.0}],
+    "C13c": [{"predicted_over_measured": 1.5}, {"r2": 0.9}],
+    "C13d": [{"loss": lambda values: np.where(np.arange(5) == 2, 0.7, values)}],
+    "C13a": [{"accuracy": lambda values: values[..., [0, 0, 2, 3, 4]]}],
+    "C13b": [{"changed_one_step": 0.0}, {"accuracy_8": 0.2}],
 }
 HOLDS = {
+    "C11b": [{"pretrained_off": 0.3}],
+    "C10b": [{"chosen": 0.95}],
+    "C12b": [{"varied_temperature": lambda values: values * 0.8}],
+    "C10e": [
+        {
+            "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),
+            "free_running": lambda values: values * 0 + np.array([1, 0, 0.05, 0, 0]),
+        },
+    ],
     "C05b": [{"random_spread_far": 0.01, "same_rises": 0.0, "chosen_distance_wins": 0.0}],
 }
 

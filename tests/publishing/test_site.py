@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import nbformat
 import pytest
+from fontTools.ttLib import TTFont
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from course_lib.publishing import site
@@ -116,6 +117,25 @@ def test_search_finds_every_phrase_of_a_text(bigrams):
         runs = bigrams.RUN.findall(query)
         terms = [t for r in runs for t in ([r] if r.isascii() or len(r) < 3 else map("".join, itertools.pairwise(r)))]
         assert {t.lower() for t in terms} <= index, query
+
+
+def test_web_font_holds_what_pages_and_widgets_write(tmp_path):
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "index.html").write_text("位置", "utf-8")
+    (tmp_path / "_static" / "course-widgets.js").write_text('label("分量，纵轴")', "utf-8")
+    site.web_font(tmp_path)
+    held = TTFont(tmp_path / "_static" / "CourseSans-SC.woff").getBestCmap()
+    assert {ord(c) for c in "位置分量，纵轴"} <= set(held) and ord("乘") not in held
+
+
+def test_web_font_stands_before_every_family_that_a_bare_linux_has():
+    """Behind one of them Chromium sometimes keeps the boxes that it drew while the font was on its way."""
+    css = (site.BOOK / "assets" / "course.css").read_text("utf-8")
+    assert "unicode-range" in css.partition("@font-face")[2].partition("}")[0]  # Latin stays the system's
+    for name in ("--course-sans", "--course-mono"):
+        before, after = css.partition(f"{name}:")[2].partition(";")[0].split('"CourseSans SC Web"')
+        assert not re.search(r"system-ui|DejaVu|sans-serif| monospace", before), name
+        assert after.strip(" ,\n"), name
 
 
 def test_vendored_files_are_small_and_licensed():

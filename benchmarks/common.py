@@ -1,0 +1,88 @@
+"""What the benchmarks share: the machine in words, interleaved timing, medians, and results kept as JSON."""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, str | int]:
+    """Processor, versions and threads; nothing that names a place or a person."""
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    names = [line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")]
+    found = {
+        "cpu": names[0] if names else platform.machine(),
+        "cores": len(names) or 1,
+        "avx512_bf16": "avx512_bf16" in info,
+        "amx_bf16": "amx_bf16" in info,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "clock": "processor seconds" if torch.get_num_threads() == 1 else "wall seconds",
+    }
+    try:
+        import transformers
+
+        found["transformers"] = transformers.__version__
+    except ImportError:
+        pass
+    return found
+
+
+def seconds(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each piece of work, round after round in turns, so that a slow moment meets all alike.
+
+    With one thread processor seconds, which do not count what other processes take; with more, wall seconds.
+    One more round goes before, to warm up, and is not counted.
+    """
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    found: dict[str, list[float]] = {name: [] for name in work}
+    for turn in range(rounds + 1):
+        for name, run in work.items():
+            start = clock()
+            run()
+            if turn:
+                found[name].append(clock() - start)
+    return found
+
+
+def rate(times: list[float], amount: float) -> dict[str, float]:
+    """Amount a second: the median of the rounds, the slowest and the fastest."""
+    return {
+        "median": round(amount / statistics.median(times), 1),
+        "low": round(amount / max(times), 1),
+        "high": round(amount / min(times), 1),
+    }
+
+
+def times_as_fast(ours: list[float], theirs: list[float]) -> float:
+    """Median over the rounds of their seconds / our seconds."""
+    return round(statistics.median(their / our for our, their in zip(ours, theirs, strict=True)), 2)
+
+
+def arguments(doc: str) -> argparse.Namespace:
+    """--quick: tiny sizes, for the tests. --out: where the JSON goes; quick runs keep none unless asked."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, one round; kept only with --out")
+    parser.add_argument("--out", type=Path, help="the JSON file; benchmarks/results/<name>.json unless quick")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    found = parser.parse_args()
+    if found.quick:
+        found.rounds = 1
+    torch.set_num_threads(found.threads)
+    return found
+
+
+def keep(result: Mapping, name: str, options: argparse.Namespace) -> None:
+    path = options.out or (None if options.quick else RESULTS / f"{name}.json")
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

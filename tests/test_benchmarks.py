@@ -1,0 +1,99 @@
+"""Every benchmark runs at tiny sizes, and what is stored has the layout that chapters and benchmarks/README.md read."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+RESULTS = BENCHMARKS / "results"
+NAMES = ("decoding", "generation", "training")
+
+
+def is_rate(found: dict) -> bool:
+    return set(found) == {"median", "low", "high"} and 0 < found["low"] <= found["median"] <= found["high"]
+
+
+def check_machine(result: dict) -> None:
+    machine = result["machine"]
+    assert {"cpu", "cores", "threads", "python", "torch", "transformers"} <= set(machine)
+    assert not any("/" in str(value) for value in machine.values()), "a path or an address of a machine"
+
+
+def check_against(rows: list[dict], *names: str) -> None:
+    for row in rows:
+        assert set(names) <= set(row)
+        assert set(row["tokens_per_second"]) == {"ours", "readable", "transformers"}
+        assert all(is_rate(found) for found in row["tokens_per_second"].values())
+        assert set(row["times_as_fast"]) == {"ours", "readable"}
+
+
+def check_decoding(result: dict) -> None:
+    check_against(result["against_transformers"], "model", "design", "batch", "same_tokens")
+    assert {row["design"] for row in result["against_transformers"]} == {"MHA", "GQA", "MQA", "MLA"}
+    for found in result["over_context"]:
+        assert set(found["tokens_per_second"]) == set(found["cached_numbers"]) == {"MHA", "GQA", "MQA", "MLA"}
+        for rates in found["tokens_per_second"].values():
+            assert len(rates) == len(found["contexts"]) and all(is_rate(rate) for rate in rates)
+
+
+def check_generation(result: dict) -> None:
+    check_against(result["against_transformers"], "model", "way", "batch", "same_tokens")
+    assert {row["way"] for row in result["against_transformers"]} == {"greedy", "sampling"}
+
+
+def check_training(result: dict) -> None:
+    peers = {"nanogpt_style", "transformers", "torch_encoder"}
+    for row in result["steps"]:
+        assert row["parameters"] > 0 and set(row["best_over_their_fp32"]) == peers
+        for kind, found in row["tokens_per_second"].items():
+            assert set(found) == {"ours", *peers} and all(is_rate(each) for each in found.values())
+            assert set(row["times_as_fast"][kind]) == peers and 0 < row["share_of_peak"][kind] < 1
+
+
+CHECKS = {"decoding": check_decoding, "generation": check_generation, "training": check_training}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_at_tiny_sizes(name, tmp_path):
+    out = tmp_path / "result.json"
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=BENCHMARKS.parent, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "tokens/s" in done.stdout
+    result = json.loads(out.read_text(encoding="utf-8"))
+    check_machine(result)
+    CHECKS[name](result)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_stored_has_the_layout_that_is_read(name):
+    result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    check_machine(result)
+    CHECKS[name](result)
+
+
+def test_stored_decoding_was_measured_in_full_and_never_slower():
+    result = json.loads((RESULTS / "decoding.json").read_text(encoding="utf-8"))
+    rows = result["against_transformers"]
+    assert {(row["model"], row["batch"]) for row in rows} == {(m, b) for m in ("L4 d128", "L2 d64") for b in (1, 64)}
+    assert min(row["times_as_fast"]["ours"] for row in rows) >= 1
+    assert min(row["times_as_fast"]["ours"] for row in rows if row["batch"] == 1) >= 2
+    assert min(row["same_tokens"] for row in rows) >= 0.99
+    for found in result["over_context"]:  # a longer context costs more, and MHA keeps most
+        assert found["contexts"] == sorted(found["contexts"]) and found["contexts"][-1] >= 2048
+        for rates in found["tokens_per_second"].values():
+            assert rates[-1]["median"] < rates[0]["median"]
+
+
+def test_stored_training_and_generation_were_measured_in_full():
+    training, generation = (
+        json.loads((RESULTS / f"{n}.json").read_text(encoding="utf-8")) for n in ("training", "generation")
+    )
+    assert [row["parameters"] > 5_000_000 for row in training["steps"]] == [False, True]
+    assert {row["batch"] for row in generation["against_transformers"]} == {1, 64}
+    assert min(row["times_as_fast"]["ours"] for row in generation["against_transformers"]) >= 1
