@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import time
@@ -16,10 +17,12 @@ RESULTS = Path(__file__).parent / "results"
 def machine() -> dict[str, str | int]:
     """Processor, versions and threads; nothing that names a place or a person."""
     info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    names = [line.split(":")[1].strip() for line in info.splitlines() if line.startswith("model name")]
+    said = [line.split(":") for line in info.splitlines() if ":" in line]
+    about = {name.strip(): value.strip() for name, value in reversed(said)}
+    cpu = "{model name} (family {cpu family}, model {model})".format_map(about) if "cpu family" in about else None
     found = {
-        "cpu": names[0] if names else platform.machine(),
-        "cores": len(names) or 1,
+        "cpu": cpu or about.get("model name") or platform.processor() or platform.machine(),
+        "cores": os.cpu_count() or 1,
         "avx512_bf16": "avx512_bf16" in info,
         "amx_bf16": "amx_bf16" in info,
         "python": platform.python_version(),
