@@ -109,9 +109,11 @@ def is_fresh(source: Path) -> bool:
 
 
 def key(source: Path) -> str:
-    """Hash of all that an execution reads: the notebook, the modules it imports, the experiments and records it shows.
+    """Hash of all that an execution reads: the notebook, the modules it imports, the experiments, records and results
+    of benchmarks that it shows.
 
-    Follows imports through course_lib, and the ids C05, K03-1 and 03-rope-2 in the text to their files.
+    Follows imports through course_lib, and the ids C05, K03-1, 03-rope-2 and names such as decoding.json in the text to
+    their files.
     """
     text = source.read_text(encoding="utf-8")
     starts = [source]
@@ -125,9 +127,10 @@ def key(source: Path) -> str:
     files |= {
         PACKAGE / "claims" / "records" / f"{''.join(each)}.json" for each in re.findall(r"\b(C\d\d)([a-z]?)\b", text)
     }
+    files |= {ROOT / "benchmarks" / "results" / name for name in re.findall(r"\b[\w-]+\.json\b", text)}
     digest = hashlib.sha256()
     for file in sorted(file for file in files if file.is_file()):
-        name = file.name if file == source else file.relative_to(PACKAGE).as_posix()
+        name = file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else file.name
         digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
 

@@ -121,6 +121,7 @@ def test_the_key_follows_imports_and_ids(tmp_path, monkeypatch):
     assert "rope.py" not in plain and "ch03.py" not in plain
     assert "rope.py" in files_read("# %%\nfrom course_lib.foundations import rope\n")
     assert {"ch03.py", "rope.py"} <= files_read('# %%\ncheck("03-rope-1", 1)\n')
+    assert "decoding.json" in files_read('# %%\nprint(results / "decoding.json")\n')
     assert any(name.startswith("c05_") for name in files_read('# %%\nshow_claim("C05")\n'))
 
 
