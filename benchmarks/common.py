@@ -40,7 +40,8 @@ def machine() -> dict[str, str | int]:
 
 
 def seconds(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each piece of work, round after round in turns, so that a slow moment meets all alike.
+    """Seconds of each piece of work, round after round in turns, so that a slow moment meets all alike. Every other
+    round goes backwards, since what came before leaves caches and memory to what comes next.
 
     With one thread processor seconds, which do not count what other processes take; with more, wall seconds.
     One more round goes before, to warm up, and is not counted.
@@ -48,7 +49,7 @@ def seconds(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, 
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     found: dict[str, list[float]] = {name: [] for name in work}
     for turn in range(rounds + 1):
-        for name, run in work.items():
+        for name, run in list(work.items())[:: -1 if turn % 2 else 1]:
             start = clock()
             run()
             if turn:

@@ -97,3 +97,12 @@ def test_stored_training_and_generation_were_measured_in_full():
     assert [row["parameters"] > 5_000_000 for row in training["steps"]] == [False, True]
     assert {row["batch"] for row in generation["against_transformers"]} == {1, 64}
     assert min(row["times_as_fast"]["ours"] for row in generation["against_transformers"]) >= 1
+
+
+def test_the_tables_are_those_of_the_results(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import tables
+
+    text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    assert tables.filled(text) == text, "run python benchmarks/tables.py"
+    assert "| L4 d128 | GQA | 64 |" in text

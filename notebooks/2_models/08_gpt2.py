@@ -25,7 +25,7 @@
 # - 解释零样本（zero-shot）能力和语料的关系，并说出它何时不灵
 
 # %% [markdown]
-# **先修**：[01 词的表示](../1_foundations/01_embedding.ipynb)（字节级 BPE）、[04 注意力](../1_foundations/04_attention.ipynb)（掩码）、第 07 章 GPT-1（预训练加微调）。
+# **先修**：[01 词的表示](../1_foundations/01_embedding.ipynb)（字节级 BPE）、[04 注意力](../1_foundations/04_attention.ipynb)（掩码）、[07 GPT-1](07_gpt1.ipynb)（预训练加微调）。
 #
 # **阅读** 约 45 分钟，练习另加 30 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 

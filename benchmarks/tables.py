@@ -1,0 +1,99 @@
+"""Writes the tables of benchmarks/README.md from benchmarks/results: `python benchmarks/tables.py`."""
+
+import json
+import re
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def load(name: str) -> dict:
+    return json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows])
+
+
+def medians(found: dict, names: tuple[str, ...]) -> list[str]:
+    return [f"{found[name]['median']:,.0f}" for name in names]
+
+
+def against(result: dict, what: str) -> str:
+    names = ("ours", "readable", "transformers")
+    rows = [
+        [row["model"], row[what], str(row["batch"]), *medians(row["tokens_per_second"], names)]
+        + [f"{row['times_as_fast'][name]:.2f}" for name in names[:2]]
+        for row in result["against_transformers"]
+    ]
+    return table(["model", what, "batch", "ours", "readable", "transformers", "ours ×", "readable ×"], rows)
+
+
+def over_context(result: dict) -> str:
+    head = ["batch", "design", "numbers kept a token", *(f"{n:,}" for n in result["over_context"][0]["contexts"])]
+    rows = [
+        [str(found["batch"]), name, f"{found['cached_numbers'][name]:,}", *(f"{one['median']:,.0f}" for one in each)]
+        for found in result["over_context"]
+        for name, each in found["tokens_per_second"].items()
+    ]
+    return table(head, rows)
+
+
+def steps(result: dict) -> str:
+    names = ("ours", "nanogpt_style", "torch_encoder", "transformers")
+    rows = [
+        [row["model"], kind, *medians(found, names)]
+        + [f"{row['times_as_fast'][kind][name]:.2f}" for name in names[1:]]
+        + [f"{row['share_of_peak'][kind]:.0%}"]
+        for row in result["steps"]
+        for kind, found in row["tokens_per_second"].items()
+    ]
+    head = ["model", "type", "ours", "nanoGPT style", "nn.TransformerEncoder", "transformers"]
+    return table([*head, "× nanoGPT style", "× Encoder", "× transformers", "share of peak"], rows)
+
+
+def best(result: dict) -> str:
+    names = ("nanogpt_style", "torch_encoder", "transformers")
+    rows = [[row["model"], *(f"{row['best_over_their_fp32'][n]:.2f}" for n in names)] for row in result["steps"]]
+    return table(
+        ["ours in the fastest type, against fp32 of", "nanoGPT style", "nn.TransformerEncoder", "transformers"], rows
+    )
+
+
+def about(result: dict) -> str:
+    machine = result["machine"]
+    return (
+        f"{machine['cpu']}, {machine['cores']} virtual cores, {machine['threads']} thread; torch {machine['torch']}, "
+        f"transformers {machine['transformers']}; {machine['clock']}, {result['settings']['rounds']} rounds."
+    )
+
+
+def parts() -> dict[str, str]:
+    decoding, generation, training = load("decoding"), load("generation"), load("training")
+    return {
+        "decoding": "\n\n".join((about(decoding), against(decoding, "design"), over_context(decoding))),
+        "generation": "\n\n".join((about(generation), against(generation, "way"))),
+        "training": "\n\n".join(
+            (
+                f"{about(training)} A 512³ product in bf16 is {training['settings']['bf16_gain']} times as fast as in "
+                "fp32 here.",
+                steps(training),
+                best(training),
+            )
+        ),
+    }
+
+
+def filled(text: str) -> str:
+    """README's text with every table as the results give it."""
+    for name, part in parts().items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text, n = re.subn(pattern, lambda found, part=part: f"{found[1]}\n{part}\n\n{found[2]}", text, flags=re.DOTALL)
+        if n != 1:
+            raise ValueError(f"README.md must have <!-- {name} --> … <!-- /{name} --> once, found {n}")
+    return text
+
+
+if __name__ == "__main__":
+    readme = HERE / "README.md"
+    readme.write_text(filled(readme.read_text(encoding="utf-8")), encoding="utf-8")
