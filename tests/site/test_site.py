@@ -215,7 +215,8 @@ def test_deck_opens_and_its_widgets_answer(visit, address, folder, decks, scheme
                 widgets.nth(i).evaluate(section)
                 page.wait_for_timeout(300)
                 at = page.evaluate("JSON.stringify(Reveal.getIndices())")
-                control = widgets.nth(i).locator("input, select").first
+                # of a group of radio buttons the tab key reaches the chosen one
+                control = widgets.nth(i).locator("input:not([type=radio]), input:checked, select").first
                 control.focus()
                 changes(widgets.nth(i), lambda c=control: c.press(arrow(c)), "first control by key", trouble)
                 widgets.nth(i).locator("button, input, select").last.press("ArrowRight")
