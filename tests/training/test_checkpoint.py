@@ -1,5 +1,6 @@
 """A checkpoint is whole or not there, whatever happens to the process, and says what is wrong with it."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -69,6 +70,7 @@ def test_what_is_saved_is_read_to_the_bit(tmp_path):
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["run"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="it kills forked processes, and this system cannot fork")
 def test_a_process_killed_while_it_saves_leaves_the_last_good_file(tmp_path):
     """SIGKILL in the middle of writing, before the renaming, and at 30 moments drawn by chance."""
     path = tmp_path / "run.safetensors"

@@ -1,6 +1,5 @@
 """The engine trains as the small loop does, goes on to the bit, and loses nothing on Ctrl-C."""
 
-import os
 import signal
 
 import pytest
@@ -123,7 +122,7 @@ def test_ctrl_c_stops_between_two_steps_and_keeps_all(tmp_path):
 
     def pressing(step: int):
         if step == 4:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return batches(step)
 
     whole = train(small(), batches, SETTINGS).history
@@ -137,7 +136,7 @@ def test_ctrl_c_stops_between_two_steps_and_keeps_all(tmp_path):
 def test_a_second_ctrl_c_breaks_off_at_once(tmp_path):
     def pressing(step: int):
         for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return batches(step)
 
     with pytest.raises(KeyboardInterrupt):

@@ -1,6 +1,5 @@
 """A model is trained once, kept, found again, and never taken for another."""
 
-import os
 import signal
 from dataclasses import replace
 
@@ -41,7 +40,7 @@ def test_an_interrupted_training_goes_on_at_the_next_call(home, recipe, use):
 
     def pressing(step: int):
         if step == 40:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return recipe.batches(step)
 
     use(replace(recipe, batches=pressing))
