@@ -127,7 +127,7 @@ show_figure(
 # 两个查询、三个键。权重是几行几列？输出是几行几列？ A. 2×3 与 2×2　B. 3×3 与 3×2　C. 2×2 与 2×3
 # :::
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "subslide"}
 encoded = torch.tensor([[3.0, 0.0], [0.0, 3.0], [0.0, 0.0]])  # 编码器的输出，[S, D] = [3, 2]
 asking = torch.tensor([[1.0, 0.0], [0.0, 1.0]])  # 解码器的查询，[T, D] = [2, 2]
 scores = asking @ encoded.T / math.sqrt(2)  # [T, S]
@@ -211,7 +211,7 @@ show_source(EncoderLayer, DecoderLayer)
 # 目标是“1 0 2 4 ⊣”（⊣ 是结束符）。要说“2”的那一位，读得见什么？ A. ⊢ 1 0　B. ⊢ 1 0 2　C. 只有 0
 # :::
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
 _, target = encode([number_pair(1024)])  # [B, T] = [1, 5]
 read = shift_right(target, numerals.START_ID)
 letters = [[numerals.TARGET_ALPHABET[i] for i in ids[0].tolist()] for ids in (read, target)]
@@ -278,7 +278,7 @@ run_claim("C10")
 # %% [markdown]
 # 这是检查任何解码器最便宜的测试，十行以内，不需要训练。五个种子的记录：
 
-# %%
+# %% slideshow={"slide_type": "fragment"}
 show_claim("C10")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -316,7 +316,7 @@ run_claim("C10d")
 # %% [markdown]
 # 120 步只是开头。完整的形式：三个种子，各练 800 步。
 
-# %%
+# %% slideshow={"slide_type": "fragment"}
 show_claim("C10d")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -482,7 +482,7 @@ show_figure(
 # 第一步：甲 0.6，乙 0.4。选甲，下一步四个词各 0.25；选乙，下一步必定结束。贪心选谁？整句概率最大的是谁？
 # :::
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "subslide"}
 print(f"贪心：甲 → 0.6 × 0.25 = {0.6 * 0.25:.2f}；另一条：乙 → 0.4 × 1 = {0.4 * 1.0:.2f}")
 print("长度惩罚，α = 0.6：", [round(length_penalty(length, 0.6), 2) for length in (1, 4, 8, 16)])
 

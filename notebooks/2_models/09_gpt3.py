@@ -216,7 +216,7 @@ for label, kind in KINDS.items():
 # 词袋（bag of words）只数词，不看次序。它能认出“乱序”吗？
 # :::
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 good = web_text.curated(1200, seed=9)
 CLASSIFIERS = {
     "只数单字": quality_filter.train_classifier(good, texts[:300], n_grams=(1,)),
@@ -226,7 +226,10 @@ SCORES = {}
 for name, classifier in CLASSIFIERS.items():
     scores = classifier.score(texts)
     SCORES[name] = {kind: scores[[document.label == label for document in documents]] for label, kind in KINDS.items()}
-    print(name, {kind: round(float(np.median(each)), 2) for kind, each in SCORES[name].items()}, "（分数的中位数）")
+
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+for name, scores in SCORES.items():
+    print(name, {kind: round(float(np.median(each)), 2) for kind, each in scores.items()}, "（分数的中位数）")
 
 # %% [markdown]
 # 词袋给乱序和干净同样的分：它看不见次序，正是第 02 章的置换不变。加上相邻两字就分开了。GPT-3 用的是词袋。
