@@ -15,7 +15,6 @@ from torch.nn.functional import layer_norm
 from course_lib.foundations.norm import LayerNorm
 from course_lib.models.fast_reader import FastReader, attend
 from course_lib.models.gpt2 import GPT2, Block
-from course_lib.models.llama import check_left_padding
 
 
 class FastGPTReader(FastReader):
@@ -38,12 +37,7 @@ class FastGPTReader(FastReader):
         self.embedding, self.norm_out = self.embed, normaliser(model.norm_out)
         self.to_vocab = model.embedding.weight.mT.contiguous()
         self.memory = self.positions.new_empty(0)
-        self.n_padding = self.blocked = None
-        if is_token is not None:
-            check_left_padding(is_token)
-            self.n_padding = (~is_token).sum(dim=1, keepdim=True)
-            is_padding = torch.arange(capacity, device=is_token.device) < self.n_padding
-            self.blocked = self.positions.new_zeros(is_padding.shape).masked_fill(is_padding, -torch.inf)[:, None]
+        self._hide_padding(is_token)
 
     def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """Tokens plus positions, which count tokens and not padding."""

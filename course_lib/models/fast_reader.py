@@ -50,12 +50,7 @@ class FastReader:
         turned = angles(torch.arange(capacity), freqs)
         self.turns = torch.polar(torch.ones_like(turned), turned).to(weight.device, weight.dtype.to_complex())
         self.memory = weight.new_empty(0)
-        self.n_padding = self.blocked = None
-        if is_token is not None:
-            check_left_padding(is_token)
-            self.n_padding = (~is_token).sum(dim=1, keepdim=True)
-            is_padding = torch.arange(capacity, device=is_token.device) < self.n_padding
-            self.blocked = weight.new_zeros(is_padding.shape).masked_fill(is_padding, -torch.inf)[:, None]
+        self._hide_padding(is_token)
 
     @torch.inference_mode()
     def __call__(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
@@ -82,6 +77,15 @@ class FastReader:
             self._hold(rearrange(self.slots[:, rows], "N B parts G C d -> N parts (B G) C d"), len(rows))
         if self.n_padding is not None:
             self.n_padding, self.blocked = self.n_padding[rows], self.blocked[rows]
+
+    def _hide_padding(self, is_token: Bool[Tensor, "B T"] | None) -> None:
+        """How much padding each row begins with [B 1], what to add to its scores [B 1 C]; None where there is none."""
+        self.n_padding = self.blocked = None
+        if is_token is not None:
+            check_left_padding(is_token)
+            self.n_padding = (~is_token).sum(dim=1, keepdim=True)
+            is_padding = torch.arange(self.capacity, device=is_token.device) < self.n_padding
+            self.blocked = self.memory.new_zeros(is_padding.shape).masked_fill(is_padding, -torch.inf)[:, None]
 
     def _reserve(self, B: int, T: int) -> None:
         """Room for all at the first call; afterwards only the question whether T more tokens of B rows fit."""
