@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
 import jupytext
@@ -72,20 +74,46 @@ def sync(chapters: Iterable[str] = (), root: Path = ROOT) -> int:
 
     Raises ExecutionFailed at the first cell that fails; that notebook's .ipynb is then left as it was.
     """
-    n_executed = 0
-    for source in sources(chapters, root):
-        fresh = is_fresh(source)
-        if fresh and not drift(source):
+    chosen = sources(chapters, root)
+    stale = refresh(chosen)
+    for source in chosen:
+        if source not in stale and not drift(source):
             print(f"{source.stem}: up to date")
             continue
-        n_executed += not fresh
-        _refresh(source)
         full = nbformat.read(cache_path(source), as_version=4)
         pair = source.with_suffix(".ipynb")
         previous = nbformat.read(pair, as_version=4) if pair.is_file() else None
         changed = _write(pair, strip(full, previous))
         print(f"{source.stem}: {'written' if changed else 'same outputs as before'}", flush=True)
-    return n_executed
+    return len(stale)
+
+
+def refresh(chosen: Iterable[Path], jobs: int | None = None) -> list[Path]:
+    """Execute what is stale among these notebooks, `jobs` side by side (default: one a core); returns what was stale.
+
+    Raises ExecutionFailed at the first cell that fails.
+    """
+    stale = [source for source in chosen if not is_fresh(source)]
+    jobs = min(jobs or os.cpu_count() or 1, len(stale))
+    if jobs <= 1:
+        for source in stale:
+            _refresh(source)
+        return stale
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        running = [pool.submit(_refresh, source) for source in stale]
+        try:
+            for each in as_completed(running):
+                each.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return stale
+
+
+def keep(source: Path, notebook: NotebookNode, made_by: str) -> None:
+    """Make this the executed copy of a notebook; `made_by`: key(source) as it was when the execution began."""
+    _key_path(source).unlink(missing_ok=True)
+    _write(cache_path(source), notebook)
+    _key_path(source).write_text(made_by)
 
 
 def executed(notebook: str | Path, root: Path = ROOT) -> Path:
@@ -256,10 +284,7 @@ def settled_text(text: str) -> str:
 
 def _refresh(source: Path) -> None:
     made_by = key(source)
-    notebook = execute(source)
-    _key_path(source).unlink(missing_ok=True)
-    _write(cache_path(source), notebook)
-    _key_path(source).write_text(made_by)
+    keep(source, execute(source), made_by)
 
 
 def _key_path(source: Path) -> Path:
