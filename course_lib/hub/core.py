@@ -4,13 +4,17 @@ A checkpoint is a folder:
     config.json                       sizes and choices; model_type says which family
     model.safetensors                 the tensors by name, or in several files:
     model.safetensors.index.json      weight_map, tensor name -> file
-Nothing is half-loaded: the model is built without memory, all keys and shapes are compared, and only then do the
-tensors become its weights. Pickle files (pytorch_model.bin) are refused: reading one runs whatever code it holds.
+Nothing is half-loaded: all keys are compared, the model is built without memory, all shapes are compared, and only then
+do copies of the tensors become its weights. Pickle files (pytorch_model.bin) are refused: reading one runs whatever
+code it holds.
 """
 
 import json
+import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +24,40 @@ from torch import Tensor, nn
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-WANTED = ("config.json", "model*.safetensors", INDEX, "vocab.json", "merges.txt")
+WANTED = ("config.json", "model*.safetensors", INDEX, "vocab.json", "merges.txt", "tokenizer.json")
+MOST = 10**10  # larger than any size of any model
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 @dataclass(frozen=True)
 class From:
-    """The released tensor that a weight comes from. turned: it is [in out], as in Conv1D, where Linear is [out in]."""
+    """The released tensor that a weight comes from; a tuple of keys: tensors that it joins along the first axis.
 
-    key: str
+    turned: each is [in out], as in Conv1D, where Linear is [out in].
+    take: what the weight has of them, and how: it gets the tensors in the order of the keys. It moves numbers and
+    drops none: what one weight leaves of a released tensor, another must take.
+        From("projection.weight", take=lambda kernel: kernel.flatten(1))       a convolution's [D 3 P P] -> [D 3·P·P]
+        From("c_attn.weight", turned=True, take=part(0, of=3))                 q of a fused q, k, v
+        From(("q.weight", "k.weight", "v.weight"))                             the fused one of three
+    """
+
+    key: str | tuple[str, ...]
     turned: bool = False
+    take: Callable[..., Tensor] | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.key,) if isinstance(self.key, str) else self.key
+
+    def made(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        """The weight. Raises whatever `take` raises; RuntimeError for `turned` where a tensor is no matrix."""
+        parts = [tensors[key].t() if self.turned else tensors[key] for key in self.keys]
+        return self.take(*parts) if self.take else torch.cat(parts) if len(parts) > 1 else parts[0]
+
+
+def part(i: int, *, of: int) -> Callable[[Tensor], Tensor]:
+    """A take: part i (from 0) of as many equal parts, cut along the first axis."""
+    return lambda tensor: tensor.chunk(of)[i]
 
 
 KeyMap = Mapping[str, From]  # the name of our weight -> where it comes from
@@ -43,14 +72,43 @@ def read_config(folder: str | Path, model_type: str) -> dict[str, Any]:
     found = config.get("model_type")
     if found != model_type:
         raise ValueError(f"{path} says model_type {found!r}, and this loader reads {model_type!r}")
+    check_choices(config, {"quantization_config": (None,)})
     return config
 
 
 def whole_number(config: Mapping[str, Any], key: str) -> int:
-    """A size from config.json. Raises ValueError if it is missing or not a positive whole number."""
-    if type(config.get(key)) is not int or config[key] < 1:
-        raise ValueError(f"config.json gives {key} as {config.get(key)!r}; a positive whole number is needed")
+    """A size from config.json. Raises ValueError if it is missing or not a whole number from 1 to MOST."""
+    if type(config.get(key)) is not int or not 1 <= config[key] <= MOST:
+        raise ValueError(f"config.json gives {key} as {config.get(key)!r}; a positive whole number to {MOST} is needed")
     return config[key]
+
+
+def number(config: Mapping[str, Any], key: str, default: float, *, below: float = math.inf) -> float:
+    """A number from config.json, 0 or more. Raises ValueError for anything else."""
+    value = config.get(key, default)
+    if type(value) not in (int, float) or not 0 <= value < below:
+        raise ValueError(f"config.json gives {key} as {value!r}; a number of at least 0 and below {below} is needed")
+    return value
+
+
+def one_number(config: Mapping[str, Any], keys: Iterable[str], default: float, **limits: float) -> float:
+    """The number that all these keys give. Raises ValueError if they differ: our model has one for all."""
+    values = {key: number(config, key, default, **limits) for key in keys}
+    if len(set(values.values())) > 1:
+        raise ValueError(f"config.json gives {values}; our model has one number for all: make them equal there")
+    return next(iter(values.values()))
+
+
+def check_heads(config: Mapping[str, Any], width: str, heads: str) -> None:
+    """Raise ValueError unless the heads that config.json gives divide the width."""
+    if whole_number(config, width) % whole_number(config, heads):
+        raise ValueError(f"config.json gives {heads} as {config[heads]}; it must divide {width} ({config[width]})")
+
+
+def check_depth(n_layers: int, tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError where config.json promises more layers than there are tensors; so many take minutes to build."""
+    if n_layers > len(tensors):
+        raise ValueError(f"config.json promises {n_layers} layers; the checkpoint has {len(tensors)} tensors in all")
 
 
 def check_choices(config: Mapping[str, Any], choices: Mapping[str, Iterable]) -> None:
@@ -96,6 +154,9 @@ def read_shards(index: Path) -> dict[str, Tensor]:
     weight_map = read_json(index).get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise ValueError(f"{index} has no weight_map, the table tensor name -> file")
+    strange = [name for name in weight_map.values() if not isinstance(name, str)]
+    if strange:
+        raise ValueError(f"{index} names the file {strange[0]!r}; a .safetensors file beside the index is needed")
     tensors: dict[str, Tensor] = {}
     for name in sorted(set(weight_map.values())):
         path = index.parent / name
@@ -144,38 +205,70 @@ def build(
 
     keys: where each weight of the model comes from.  ignored: keys that old checkpoints have and nobody needs.
     dtype: what the weights are kept in; the file may have any floating type.
-    Raises ValueError naming what is missing, left over, of another shape or not a floating type, in this order.
+    Raises ValueError naming what is missing, left over, of another shape, not taken whole, not a floating type or not
+    finite, in this order.
     """
     if not dtype.is_floating_point:
         raise ValueError(f"dtype ({dtype}) must be a floating type, such as torch.float32 or torch.bfloat16")
-    with torch.device("meta"):
-        model = make()
-    ours = model.state_dict()
-    if ours.keys() != keys.keys():
-        raise ValueError(f"the key map and the model disagree about {listed(ours.keys() ^ keys.keys())}")
-    wanted = {source.key for source in keys.values()}
+    wanted = {key for source in keys.values() for key in source.keys}
     missing = wanted - tensors.keys()
     if missing:
         raise ValueError(f"the checkpoint lacks {len(missing)} of {len(wanted)} tensors: {listed(missing)}")
     extra = tensors.keys() - wanted - set(ignored)
     if extra:
         raise ValueError(f"the checkpoint has {len(extra)} tensors that this model has no place for: {listed(extra)}")
-    for name, source in keys.items():
-        tensor, shape = tensors[source.key], ours[name].shape[::-1] if source.turned else ours[name].shape
-        if tensor.shape != shape:
-            raise ValueError(
-                f"{source.key} is {list(tensor.shape)}; by config.json it must be {list(shape)} ({name} of our model)"
-            )
-        if not tensor.dtype.is_floating_point:
-            raise ValueError(f"{source.key} is {tensor.dtype}; weights must be floating-point, quantised are not read")
+    try:
+        with torch.device("meta"):
+            model = make()
+    except (RuntimeError, OverflowError, TypeError) as error:
+        raise ValueError(f"config.json describes a model that cannot be built: {error}") from error
+    ours = model.state_dict()
+    if ours.keys() != keys.keys():
+        raise ValueError(f"the key map and the model disagree about {listed(ours.keys() ^ keys.keys())}")
+    check_shapes({key: tensors[key] for key in wanted}, keys, {name: weight.shape for name, weight in ours.items()})
+    for key in sorted(wanted):
+        if tensors[key].dtype not in FLOATS:
+            raise ValueError(f"{key} is {tensors[key].dtype}; weights must be floating-point, quantised are not read")
+    # copied, since what is read from the file is the file: who writes there would write into the model
     state = {
-        name: (tensors[source.key].T if source.turned else tensors[source.key]).to(dtype).contiguous()
+        name: source.made(tensors).to(dtype, copy=True, memory_format=torch.contiguous_format)
         for name, source in keys.items()
     }
+    for name, weight in state.items():
+        if not weight.isfinite().all():
+            raise ValueError(
+                f"{listed(keys[name].keys)} gives {weight.numel() - int(weight.isfinite().sum())} of {weight.numel()} "
+                f"numbers that are NaN or infinite in {dtype} ({name} of our model); was its training whole?"
+            )
     model.load_state_dict(state, strict=True, assign=True)
     for parameter in model.parameters():
         parameter.requires_grad_(True)
     return model.eval()
+
+
+def check_shapes(tensors: Mapping[str, Tensor], keys: KeyMap, shapes: Mapping[str, torch.Size]) -> None:
+    """Raise ValueError unless each weight is made in its shape, and every number released has a place in some weight.
+
+    Tried on tensors without memory.
+    """
+    shadows = {key: tensor.to("meta") for key, tensor in tensors.items()}
+    placed: Counter[str] = Counter()  # key -> the share of its numbers that our weights take
+    for name, source in keys.items():
+        told = ", ".join(f"{key} is {list(tensors[key].shape)}" for key in source.keys)
+        try:
+            made = source.made(shadows).shape
+        except Exception as error:  # whatever take makes of a shape that it was not written for
+            raise ValueError(f"{told}; {name} of our model, {list(shapes[name])}, is not made of it: {error}") from None
+        if made != shapes[name]:
+            alone = source.take is None and len(source.keys) == 1
+            taken = "" if alone else f", taken as {list(made)}"
+            wanted = shapes[name][::-1] if alone and source.turned else shapes[name]
+            raise ValueError(f"{told}{taken}; by config.json it must be {list(wanted)} ({name} of our model)")
+        share = Fraction(made.numel(), sum(tensors[key].numel() for key in source.keys))
+        placed.update(dict.fromkeys(source.keys, share))
+    for key, share in sorted(placed.items()):
+        if share < 1:
+            raise ValueError(f"{key} is {list(tensors[key].shape)}; this model takes {share} of it and leaves the rest")
 
 
 def fetch(repo_id: str, revision: str | None = None) -> Path:
@@ -203,7 +296,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """One JSON object. Raises ValueError for anything else."""
     try:
         value = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no JSON ({error}); is it whole?") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds a {type(value).__name__}, not an object")

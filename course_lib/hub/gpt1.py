@@ -12,13 +12,17 @@ from course_lib.hub.core import (
     KeyMap,
     build,
     check_choices,
+    check_depth,
+    check_heads,
+    number,
+    one_number,
     read_config,
     read_tensors,
     take_copy,
     whole_number,
     without_prefix,
 )
-from course_lib.hub.gpt2 import block_keys
+from course_lib.hub.gpt2 import DROPOUTS, block_keys
 from course_lib.models.gpt1 import GPT1, GPT1Config
 
 CHOICES = {"afn": ("gelu",), "layer_norm_epsilon": (1e-5,), "tie_word_embeddings": (True,)}
@@ -32,6 +36,7 @@ def load_gpt1(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> GPT1
     config = gpt1_config(folder)
     tensors = without_prefix(read_tensors(folder), "transformer.")
     take_copy(tensors, "lm_head.weight", "tokens_embed.weight")
+    check_depth(config.n_layers, tensors)
     masks = [f"h.{i}.attn.bias" for i in range(config.n_layers)]
     return build(lambda: GPT1(config), tensors, key_map(config.n_layers), ignored=masks, dtype=dtype)
 
@@ -40,14 +45,15 @@ def gpt1_config(folder: str | Path) -> GPT1Config:
     """Our configuration from their config.json."""
     config = read_config(folder, "openai-gpt")
     check_choices(config, CHOICES)
+    check_heads(config, "n_embd", "n_head")
     return GPT1Config(
         n_vocab=whole_number(config, "vocab_size"),
         context=whole_number(config, "n_positions"),
         d_model=whole_number(config, "n_embd"),
         n_layers=whole_number(config, "n_layer"),
         n_heads=whole_number(config, "n_head"),
-        dropout=config.get("resid_pdrop", 0.1),
-        init_std=config.get("initializer_range", 0.02),
+        dropout=one_number(config, DROPOUTS, 0.1, below=1),
+        init_std=number(config, "initializer_range", 0.02),
     )
 
 

@@ -13,6 +13,10 @@ from course_lib.hub.core import (
     KeyMap,
     build,
     check_choices,
+    check_depth,
+    check_heads,
+    number,
+    one_number,
     read_config,
     read_tensors,
     take_copy,
@@ -29,6 +33,7 @@ CHOICES = {
     "add_cross_attention": (False,),
     "tie_word_embeddings": (True,),
 }
+DROPOUTS = ("embd_pdrop", "attn_pdrop", "resid_pdrop")
 
 
 def load_gpt2(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> GPT2:
@@ -39,6 +44,7 @@ def load_gpt2(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> GPT2
     config = gpt2_config(folder)
     tensors = without_prefix(read_tensors(folder), "transformer.")
     take_copy(tensors, "lm_head.weight", "wte.weight")
+    check_depth(config.n_layers, tensors)
     masks = [f"h.{i}.attn.{name}" for i in range(config.n_layers) for name in ("bias", "masked_bias")]
     return build(lambda: GPT2(config), tensors, key_map(config.n_layers), ignored=masks, dtype=dtype)
 
@@ -47,6 +53,7 @@ def gpt2_config(folder: str | Path) -> GPT2Config:
     """Our configuration from their config.json."""
     config = read_config(folder, "gpt2")
     check_choices(config, CHOICES)
+    check_heads(config, "n_embd", "n_head")
     d_model = whole_number(config, "n_embd")
     check_choices(config, {"n_inner": (None, 4 * d_model)})
     return GPT2Config(
@@ -55,8 +62,8 @@ def gpt2_config(folder: str | Path) -> GPT2Config:
         d_model=d_model,
         n_layers=whole_number(config, "n_layer"),
         n_heads=whole_number(config, "n_head"),
-        dropout=config.get("resid_pdrop", 0.1),
-        init_std=config.get("initializer_range", 0.02),
+        dropout=one_number(config, DROPOUTS, 0.1, below=1),
+        init_std=number(config, "initializer_range", 0.02),
     )
 
 
