@@ -6,7 +6,7 @@ import torch
 
 
 def check_count(name: str, value: object, least: int = 0) -> None:
-    """Raise unless value is a whole number (no bool), at least `least`: TypeError for its kind, ValueError for its size."""
+    """Raise TypeError unless value is a whole number (no bool), ValueError unless it is at least `least`."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} is {value!r}; a whole number is needed")
     if value < least:
