@@ -10,10 +10,8 @@ from beartype import BeartypeConf, beartype
 checker = types.ModuleType("course_shape_checker")
 checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is welcome where a float is expected
 sys.modules[checker.__name__] = checker
-jaxtyping.install_import_hook(
-    ["course_lib.foundations", "course_lib.models", "course_lib.decoding", "course_lib.toys"],
-    f"{checker.__name__}.check",
-)
+ROOMS = [f"course_lib.{floor}" for floor in ("foundations", "models", "decoding", "toys")]
+jaxtyping.install_import_hook(ROOMS, f"{checker.__name__}.check")
 
 
 @pytest.fixture
