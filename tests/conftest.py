@@ -10,7 +10,9 @@ from beartype import BeartypeConf, beartype
 checker = types.ModuleType("course_shape_checker")
 checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is welcome where a float is expected
 sys.modules[checker.__name__] = checker
-ROOMS = [f"course_lib.{floor}" for floor in ("foundations", "models", "decoding", "toys")]
+ROOMS = [
+    f"course_lib.{floor}" for floor in ("foundations", "models", "toys", "decoding.fast_gpt", "decoding.fast_reader")
+]
 jaxtyping.install_import_hook(ROOMS, f"{checker.__name__}.check")
 
 
