@@ -51,5 +51,5 @@ def test_an_unknown_claim_is_answered_with_the_known_ones():
 
 
 def test_a_claim_without_a_record_says_how_to_make_one(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"course_lib\.claims run C05"):
+    with pytest.raises(FileNotFoundError, match=r"course_lib\.course\.claims run C05"):
         claims.load_record("C05", tmp_path)

@@ -79,7 +79,9 @@ def test_values_as_text(value, text):
 
 
 def test_an_unknown_id_is_answered_with_the_known_ones():
-    with pytest.raises(KeyError, match="no erratum 'K98-1'; there are K"):
+    with pytest.raises(KeyError, match="no erratum 'K03-98'; there are K03-1"):
+        errata.get_erratum("K03-98")
+    with pytest.raises(KeyError, match="chapter '98' has no errata; there are 00"):
         errata.get_erratum("K98-1")
 
 
