@@ -8,10 +8,10 @@ import torch
 from common import arguments, keep, machine, rate, seconds, times_as_fast
 from peers import transformers_twin
 
+from course_lib.decoding.fast_reader import FastReader
+from course_lib.decoding.generation import greedy
 from course_lib.models.deepseek import DeepSeekConfig
-from course_lib.models.fast_reader import FastReader
 from course_lib.models.llama import Llama, LlamaConfig, LlamaReader
-from course_lib.training.generation import greedy
 
 V, PROMPT = 256, 16
 SIZES = {"L4 d128": dict(n_layers=4, d_model=128), "L2 d64": dict(n_layers=2, d_model=64)}

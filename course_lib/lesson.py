@@ -18,10 +18,10 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 import course_lib
-from course_lib import claims, errata
-from course_lib.device import device_report
-from course_lib.exercises import check, exercise, hint, progress, solution
-from course_lib.plots.style import to_png, use_style
+from course_lib.course import claims, errata
+from course_lib.course.device import device_report
+from course_lib.course.exercises import check, exercise, hint, progress, solution
+from course_lib.widgets.style import to_png, use_style
 
 __all__ = [
     "check",

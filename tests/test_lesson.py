@@ -4,7 +4,8 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from course_lib import device, lesson
+from course_lib import lesson
+from course_lib.course import device
 from course_lib.foundations import rope
 
 

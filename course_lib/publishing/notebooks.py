@@ -27,7 +27,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 
 import course_lib
-from course_lib.claims.provenance import imported_modules
+from course_lib.chapter_files import CHAPTERS
+from course_lib.course.provenance import imported_modules
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
 ROOT = PACKAGE.parent
@@ -146,15 +147,16 @@ def key(source: Path) -> str:
     text = source.read_text(encoding="utf-8")
     starts = [source]
     for number, letter in re.findall(r"\bC(\d\d)([a-z]?)\b", text):
-        starts += (PACKAGE / "claims" / "experiments").glob(f"c{number}{letter}_*.py")
-    starts += [PACKAGE / "errata" / f"ch{chapter}.py" for chapter in re.findall(r"\bK(\d\d)-\d", text)]
-    starts += [PACKAGE / "exercises" / f"ch{chapter}.py" for chapter in re.findall(r"[\"'](\d\d)-[a-z]", text)]
+        starts += CHAPTERS.glob(f"*/experiments/c{number}{letter}_*.py")
+    for chapter in re.findall(r"\bK(\d\d)-\d", text):
+        starts += CHAPTERS.glob(f"ch{chapter}_*/errata.py")
+    for chapter in re.findall(r"[\"'](\d\d)-[a-z]", text):
+        starts += CHAPTERS.glob(f"ch{chapter}_*/exercises.py")
     starts = [start for start in dict.fromkeys(starts) if start.is_file()]
     files = set(starts) | {module for start in starts for module in imported_modules(start)}
-    files |= set((PACKAGE / "claims").glob("*.py")) | set((PACKAGE / "widgets" / "js").glob("*.js"))
-    files |= {
-        PACKAGE / "claims" / "records" / f"{''.join(each)}.json" for each in re.findall(r"\b(C\d\d)([a-z]?)\b", text)
-    }
+    files |= set((PACKAGE / "course" / "claims").glob("*.py")) | set((PACKAGE / "widgets" / "js").glob("*.js"))
+    for number, letter in re.findall(r"\bC(\d\d)([a-z]?)\b", text):
+        files |= set(CHAPTERS.glob(f"*/records/C{number}{letter}.json"))
     files |= {ROOT / "benchmarks" / "results" / name for name in re.findall(r"\b[\w-]+\.json\b", text)}
     digest = hashlib.sha256()
     for file in sorted(file for file in files if file.is_file()):

@@ -165,8 +165,8 @@ def chapter_link(number: str, pages: dict[str, str]) -> str:
 
 def claims_tables(pages: dict[str, str]) -> str:
     """主张与证据: one table a chapter, from the recorded figures."""
-    from course_lib.claims import OUTCOMES, load_record, registry
-    from course_lib.claims.render import measured
+    from course_lib.course.claims import OUTCOMES, load_record, registry
+    from course_lib.course.claims.render import measured
 
     def figures(record: dict) -> str:
         lines = [f"{one_line(label)}：**{one_line(value)}**" for label, value in measured(record)]
@@ -200,7 +200,7 @@ def claims_tables(pages: dict[str, str]) -> str:
 
 def errata_tables(pages: dict[str, str]) -> str:
     """考据: one table a chapter, computed now."""
-    from course_lib.errata import format_value, registry, settle
+    from course_lib.course.errata import format_value, registry, settle
 
     by_chapter: dict[str, list[list[str]]] = {}
     for entry in registry().values():

@@ -3,7 +3,7 @@
     model = zoo.load("icl-large")        # shipped, or trained once with a progress bar and kept in the user's cache
     python -m course_lib.zoo list | train NAME | check NAME
 
-A recipe is a file of recipes/ that ends in RECIPES = [Recipe(...), ...]:
+A chapter's recipe.py ends in RECIPES = [Recipe(...), ...]:
 
     def build() -> nn.Module                     untrained; called after torch.manual_seed(recipe.seed)
     def batches(step: int) -> tensors [B ...]    a pure function of the step: draw with a generator seeded by it

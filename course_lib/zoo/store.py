@@ -1,8 +1,6 @@
 """Where models are: shipped with the course, or trained once and kept in the user's cache."""
 
-import importlib
 import os
-import pkgutil
 import sys
 from pathlib import Path
 
@@ -10,9 +8,9 @@ import platformdirs
 import torch
 from torch import Tensor, nn
 
+from course_lib import chapter_files
 from course_lib.training import checkpoint
 from course_lib.training.distributed import World
-from course_lib.zoo import recipes
 from course_lib.zoo.code import code_hash
 from course_lib.zoo.core import Recipe, put, weights
 
@@ -22,12 +20,12 @@ EVERY = 100  # steps between two checkpoints of an unfinished training
 
 
 def registry() -> dict[str, Recipe]:
-    """All recipes by name. Raises ValueError for a name given twice."""
+    """All recipes by name, of every chapter's recipe.py. Raises ValueError for a name given twice."""
     found: dict[str, Recipe] = {}
-    for module in sorted(each.name for each in pkgutil.iter_modules(recipes.__path__)):
-        for recipe in importlib.import_module(f"{recipes.__name__}.{module}").RECIPES:
+    for chapter, file in chapter_files.having("recipe.py").items():
+        for recipe in chapter_files.load(file).RECIPES:
             if recipe.name in found:
-                raise ValueError(f"recipes/{module}.py: there is a recipe {recipe.name!r} already; choose another name")
+                raise ValueError(f"chapter {chapter}: there is a recipe {recipe.name!r} already; choose another name")
             found[recipe.name] = recipe
     return found
 

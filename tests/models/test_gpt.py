@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from course_lib.decoding.generation import greedy
 from course_lib.models import gpt1, gpt2, gpt3
 from course_lib.models.gpt1 import GPT1, GPT1Config
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.models.gpt3 import GPT3, GPT3Config
 from course_lib.models.llama import LlamaReader
-from course_lib.training.generation import greedy
 
 V, C = 17, 16
 ROOMS = {

@@ -113,16 +113,20 @@ def test_the_key_follows_imports_and_ids(tmp_path, monkeypatch):
     def files_read(body):
         read, bytes_of = [], notebooks.Path.read_bytes
         with monkeypatch.context() as patch:
-            patch.setattr(notebooks.Path, "read_bytes", lambda path: read.append(path.name) or bytes_of(path))
+            patch.setattr(
+                notebooks.Path,
+                "read_bytes",
+                lambda path: read.append(f"{path.parent.name}/{path.name}") or bytes_of(path),
+            )
             notebooks.key(write_source(tmp_path, body))
         return set(read)
 
     plain = files_read("# %%\nprint(1)\n")
-    assert "rope.py" not in plain and "ch03.py" not in plain
-    assert "rope.py" in files_read("# %%\nfrom course_lib.foundations import rope\n")
-    assert {"ch03.py", "rope.py"} <= files_read('# %%\ncheck("03-rope-1", 1)\n')
-    assert "decoding.json" in files_read('# %%\nprint(results / "decoding.json")\n')
-    assert any(name.startswith("c05_") for name in files_read('# %%\nshow_claim("C05")\n'))
+    assert "foundations/rope.py" not in plain and "ch03_rope/exercises.py" not in plain
+    assert "foundations/rope.py" in files_read("# %%\nfrom course_lib.foundations import rope\n")
+    assert {"ch03_rope/exercises.py", "foundations/rope.py"} <= files_read('# %%\ncheck("03-rope-1", 1)\n')
+    assert "results/decoding.json" in files_read('# %%\nprint(results / "decoding.json")\n')
+    assert any(name.startswith("experiments/c05_") for name in files_read('# %%\nshow_claim("C05")\n'))
 
 
 def test_an_unknown_chapter_lists_those_that_are_there(source, tmp_path):
