@@ -9,6 +9,7 @@ Read first: foundations/gqa.py, foundations/mla.py.  Chapter 05.
 from dataclasses import dataclass
 
 from course_lib.foundations.attention import check_heads
+from course_lib.foundations.checks import check_counts
 from course_lib.foundations.gqa import check_groups
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1}
@@ -25,6 +26,7 @@ class GroupedSizes:
     d_head: int
 
     def __post_init__(self):
+        check_counts(1, **vars(self))
         check_groups(self.n_heads, self.n_kv_heads)
 
     @property
@@ -56,6 +58,9 @@ class LatentSizes:
     d_head: int
     d_value: int
     d_query_latent: int | None = None
+
+    def __post_init__(self):
+        check_counts(1, **{name: size for name, size in vars(self).items() if size is not None})
 
     @property
     def numbers_per_layer(self) -> int:
@@ -98,8 +103,7 @@ def bytes_per_token(sizes: GroupedSizes | LatentSizes, dtype: str = "bf16") -> i
 
 def cache_gib(sizes: GroupedSizes | LatentSizes, *, n_tokens: int, batch: int = 1, dtype: str = "bf16") -> float:
     """GiB (2^30 bytes) of cache for `batch` texts of n_tokens each."""
-    if n_tokens < 0 or batch < 0:
-        raise ValueError(f"n_tokens ({n_tokens}) and batch ({batch}) must not be negative")
+    check_counts(0, n_tokens=n_tokens, batch=batch)
     return bytes_per_token(sizes, dtype) * n_tokens * batch / 2**30
 
 

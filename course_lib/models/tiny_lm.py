@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
 from course_lib.foundations.attention import attention_scores, causal_mask, check_heads, masked_softmax
+from course_lib.foundations.checks import check_count
 from course_lib.foundations.embedding import Embedding
 from course_lib.models.position_schemes import NoPositions
 
@@ -26,6 +27,7 @@ class TinyLMConfig:
     n_heads: int = 4
 
     def __post_init__(self):
+        check_count("n_layers", self.n_layers, 1)
         check_heads(self.d_model, self.n_heads)
 
     @property
@@ -102,10 +104,22 @@ class TinyLM(nn.Module):
                 nn.init.normal_(module.weight, std=module.in_features**-0.5)
 
     def forward(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
-        x = self.positions.embed(self.embedding(ids))
+        return linear(self.hidden(ids), self.embedding.weight)
+
+    def hidden(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """What the tied head reads: run after embed."""
+        return self.run(self.embed(ids))
+
+    def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """The tokens' vectors; the position scheme comes in run."""
+        return self.embedding(ids)
+
+    def run(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        """What the tied head reads, from vectors in place of ids; they stand at 0 … T-1."""
+        x = self.positions.embed(x)
         for block in self.blocks:
             x = block(x, self.positions)
-        return linear(self.norm_out(x), self.embedding.weight)
+        return self.norm_out(x)
 
     def attention_scores(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "N B H T T"]:
         """The scores of every layer before mask and softmax, by the readable path."""

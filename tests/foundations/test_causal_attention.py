@@ -51,10 +51,10 @@ def test_dropout_drops_weights():
 
 
 def test_positions_count_tokens():
-    mask, positions = read_from(3, 5, None, torch.device("cpu"))
+    mask, positions = read_from(torch.zeros(2, 3, 1), 2, None)
     assert mask is None and positions.tolist() == [2, 3, 4]
     is_token = torch.tensor([[False, True, True, True, True], [True, True, True, False, False]])
-    mask, positions = read_from(3, 5, is_token, torch.device("cpu"))
+    mask, positions = read_from(torch.zeros(2, 3, 1), 2, is_token)
     assert positions.tolist() == [[1, 2, 3], [2, 2, 2]]
     assert mask[0, 0].int().tolist() == [[0, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 1, 1, 1, 1]]
     assert mask[1, 0].int().tolist() == [[1, 1, 1, 0, 0]] * 3

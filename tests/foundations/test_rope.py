@@ -64,7 +64,7 @@ def test_far_positions_stay_exact_in_float32(rotate):
 @pytest.mark.parametrize("d_head", [1, 7, 0, -2])
 def test_an_odd_or_empty_head_is_refused_with_a_good_one(d_head):
     for make in (frequencies, interleaved_to_half_split):
-        with pytest.raises(ValueError, match=rf"d_head \({d_head}\) must be even.*try {max(2, d_head + 1)}"):
+        with pytest.raises(ValueError, match=rf"d_head \({d_head}\) must be even.*try d_head={max(2, d_head + 1)}"):
             make(d_head)
 
 

@@ -169,7 +169,7 @@ def test_what_does_not_fit_is_refused(model, as_readers_have_it):
         model(torch.zeros(1, C + 1, dtype=torch.long))
     with pytest.raises(ValueError, match=f"vocabulary of {V}"):
         model(torch.full((1, 2), V))
-    with pytest.raises(ValueError, match=r"is_token \(1, 2\) must have 3 columns"):
+    with pytest.raises(ValueError, match=r"is_token \(1, 2\) must be \(1, 3\)"):
         model(torch.zeros(1, 3, dtype=torch.long), is_token=torch.ones(1, 2, dtype=torch.bool))
     reader = LlamaReader(model, 4)
     reader(torch.zeros(1, 3, dtype=torch.long))
