@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from course_lib.foundations.checks import check_count, check_counts, check_floating
+from course_lib.foundations.checks import broadcast, check_count, check_counts, check_floating
 
 
 def attention_scores(
@@ -144,11 +144,7 @@ def check_mask(may_attend: Tensor, shape: torch.Size) -> None:
         raise TypeError(
             f"may_attend must be boolean, True = may attend; got {may_attend.dtype}; try mask == 0 or mask > 0"
         )
-    try:
-        fits = torch.broadcast_shapes(may_attend.shape, shape) == shape
-    except RuntimeError:
-        fits = False
-    if not fits:
+    if broadcast(may_attend.shape, shape) != shape:
         raise ValueError(
             f"may_attend {tuple(may_attend.shape)} does not broadcast to the scores {tuple(shape)} = [… T S]"
         )

@@ -39,6 +39,20 @@ def check_within(name: str, value: object, low: float, high: float) -> None:
         raise ValueError(f"{name} ({value}) must lie in {low:,} … {high:,}")
 
 
+def check_known(what: str, value: object, names: Iterable[str]) -> None:
+    """Raise ValueError unless value is one of the names."""
+    if value not in names:
+        raise ValueError(f"unknown {what} {value!r}; known: {', '.join(names)}")
+
+
+def broadcast(one: torch.Size, other: torch.Size) -> torch.Size | None:
+    """The shape that both broadcast to; None if they do not."""
+    try:
+        return torch.broadcast_shapes(one, other)
+    except RuntimeError:
+        return None
+
+
 def check_finite(name: str, value: float) -> None:
     """Raise ValueError if a number is NaN or infinite."""
     if not math.isfinite(value):

@@ -14,7 +14,7 @@ from einops import rearrange
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
-from course_lib.foundations.checks import check_even, check_floating
+from course_lib.foundations.checks import broadcast, check_even, check_floating
 from course_lib.foundations.positions import wave_frequencies
 
 
@@ -93,12 +93,8 @@ def check_pairs(x: Tensor, angles: Tensor) -> None:
         raise ValueError(
             f"x has head width {d_head}, so {d_head // 2} pairs, but angles holds {n_pairs}; use frequencies({d_head})"
         )
-    try:
-        torch.broadcast_shapes(x.shape[:-1], angles.shape[:-1])
-        fits = not 2 < angles.ndim < x.ndim or angles.shape[:-2].numel() == 1
-    except RuntimeError:
-        fits = False
-    if not fits:
+    heads_missing = 2 < angles.ndim < x.ndim and angles.shape[:-2].numel() > 1
+    if heads_missing or broadcast(x.shape[:-1], angles.shape[:-1]) is None:
         raise ValueError(
             f"x {tuple(x.shape)} and angles {tuple(angles.shape)} do not match before the last axis; "
             "give one angle row for each position of x, [T P], or [B 1 T P] where texts differ"

@@ -136,6 +136,7 @@ def four_designs(
 
 
 INSIGHTS = "Insights into DeepSeek-V3, arXiv:2505.09343, table 1"
+DEEPSEEK_HEADS = {"n_heads": 128, "d_latent": 512, "d_rope": 64, "d_head": 128, "d_value": 128, "d_query_latent": 1536}
 
 REAL_MODELS = {
     model.name: model
@@ -182,32 +183,14 @@ REAL_MODELS = {
         RealModel(
             name="DeepSeek-V2",
             design="MLA",
-            sizes=LatentSizes(
-                n_layers=60,
-                d_model=5120,
-                n_heads=128,
-                d_latent=512,
-                d_rope=64,
-                d_head=128,
-                d_value=128,
-                d_query_latent=1536,
-            ),
+            sizes=LatentSizes(n_layers=60, d_model=5120, **DEEPSEEK_HEADS),
             context=131072,
             source="https://huggingface.co/deepseek-ai/DeepSeek-V2/blob/main/config.json",
         ),
         RealModel(
             name="DeepSeek-V3",
             design="MLA",
-            sizes=LatentSizes(
-                n_layers=61,
-                d_model=7168,
-                n_heads=128,
-                d_latent=512,
-                d_rope=64,
-                d_head=128,
-                d_value=128,
-                d_query_latent=1536,
-            ),
+            sizes=LatentSizes(n_layers=61, d_model=7168, **DEEPSEEK_HEADS),
             context=131072,
             source="https://huggingface.co/deepseek-ai/DeepSeek-V3/blob/main/config.json",
             published=70_272,
