@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from course_lib.data import numerals
+from course_lib.data.dice import Dice
 from course_lib.data.numerals import (
     DIGITS,
     END_ID,
@@ -202,3 +203,13 @@ def test_padding_is_only_on_the_right():
 def test_bad_input_is_answered_with_the_numbers(call, says):
     with pytest.raises(ValueError, match=re.escape(says)):
         call()
+
+
+@pytest.mark.parametrize("part", ["train", "held out"])
+def test_each_part_is_drawn_from_a_stream_of_its_own(part):
+    dice, wanted = Dice(3, "numerals", part), []
+    while len(wanted) < 30:
+        value = numerals.random_date(dice) if dice.percent(30) else numerals.random_number(dice, 8)
+        if is_held_out(value) == (part == "held out"):
+            wanted.append(value)
+    assert [pair.target for pair in pairs(3, part, 30)] == [str(value) for value in wanted]

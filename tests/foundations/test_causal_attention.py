@@ -71,3 +71,16 @@ def test_weights_are_counted_and_bad_widths_refused(as_readers_have_it):
         attend_causally(*heads(4, 4), torch.ones(3, 4, dtype=torch.bool))
     with pytest.raises(TypeError, match="True = may attend"):
         attend_causally(*heads(4, 4), torch.ones(4, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("with_gradients", [False, True])
+def test_a_query_that_sees_nothing_gets_zeros(dtype, with_gradients):
+    q, k, v = (x.to(dtype).requires_grad_(with_gradients) for x in heads(4, 4))
+    may_attend = causal_mask(4)
+    may_attend[2] = False
+    out = attend_causally(q, k, v, may_attend)
+    assert not out[:, :, 2].any() and out[:, :, [0, 1, 3]].all()
+    if with_gradients:
+        out.sum().backward()
+        assert not q.grad[:, :, 2].any() and q.grad.isfinite().all() and v.grad[:, :, 0].all()
