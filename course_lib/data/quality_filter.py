@@ -107,6 +107,5 @@ def keep_by_pareto(
 ) -> Bool[np.ndarray, "N"]:
     """GPT-3's rule, drawn once a document: pareto(alpha) > 1 - score. Raises ValueError for scores outside 0 … 1."""
     scores = np.asarray(scores, dtype=np.float64)
-    if scores.size and not (scores.min() >= 0 and scores.max() <= 1):
-        raise ValueError(f"scores run from {scores.min():.3g} to {scores.max():.3g}; they must lie in 0 … 1")
+    check_within("scores", scores, 0, 1)
     return generator.pareto(alpha, size=scores.shape) > 1 - scores

@@ -128,9 +128,12 @@ class MultiHeadAttention(nn.Module):
         return (out, weights) if return_weights else out
 
 
-def check_heads(d_model: int, n_heads: int) -> None:
-    """Raise ValueError unless d_model splits into n_heads equal parts; names the nearest number that does."""
-    check_count("d_model", d_model, 1)
+def check_heads(d_model: int, n_heads: int, **others: int) -> None:
+    """Raise ValueError unless d_model splits into n_heads equal parts; names the nearest number that does.
+
+    others: further sizes by name, each at least 1.
+    """
+    check_counts(1, d_model=d_model, **others)
     check_count("n_heads", n_heads, None)
     if n_heads < 1 or d_model % n_heads:
         good = [h for h in range(1, d_model + 1) if d_model % h == 0]

@@ -72,6 +72,14 @@ def check_tensor(name: str, value: object) -> None:
         raise TypeError(f"{name} is of type {type(value).__name__}; a tensor is needed, such as torch.tensor({name})")
 
 
+def check_rows(rows: torch.Tensor, n_rows: int) -> None:
+    """Raise unless rows is a tensor of row numbers 0 … n_rows - 1."""
+    check_tensor("rows", rows)
+    for row in rows.tolist():
+        if not 0 <= row < n_rows:
+            raise ValueError(f"row {row} does not exist; the cache holds rows 0 to {n_rows - 1}")
+
+
 def check_text(name: str, value: object) -> None:
     """Raise TypeError for what is no str."""
     if not isinstance(value, str):

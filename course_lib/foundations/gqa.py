@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from course_lib.foundations.attention import attend, check_heads, check_mask
-from course_lib.foundations.checks import check_counts
 from course_lib.foundations.kv_cache import KVCache
 from course_lib.foundations.rotation import Rotation
 
@@ -107,7 +106,6 @@ class GroupedQueryAttention(nn.Module):
 
 def check_groups(n_heads: int, n_kv_heads: int) -> int:
     """P = H / G. Raises ValueError unless G divides H; names the nearest number that does."""
-    check_counts(None, n_heads=n_heads, n_kv_heads=n_kv_heads)
     if n_heads < 1 or n_kv_heads < 1 or n_heads % n_kv_heads:
         good = [g for g in range(1, n_heads + 1) if n_heads % g == 0]
         mend = f"; try n_kv_heads={min(good, key=lambda g: abs(g - n_kv_heads))}, one of {good}" if good else ""

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from course_lib.foundations.attention import MultiHeadAttention, attend, causal_mask
-from course_lib.foundations.checks import check_count, check_tensor
+from course_lib.foundations.checks import check_count, check_rows
 
 
 class KVCache:
@@ -61,10 +61,7 @@ class KVCache:
 
     def reorder(self, rows: Int[Tensor, " rows"]) -> None:
         """Row i becomes a copy of the old row rows[i]: beams that go on, branch or end. Changes B to len(rows)."""
-        check_tensor("rows", rows)
-        for row in rows.tolist():
-            if not 0 <= row < self.n_rows:
-                raise ValueError(f"row {row} does not exist; the cache holds rows 0 to {self.n_rows - 1}")
+        check_rows(rows, self.n_rows)
         kept = [view[rows] for view in self.held()]
         if len(rows) != self.n_rows:
             self.buffers = tuple(buffer.new_empty(len(rows), *buffer.shape[1:]) for buffer in self.buffers)

@@ -14,7 +14,6 @@ from torch.nn.functional import linear
 
 from course_lib.foundations.attention import check_heads
 from course_lib.foundations.causal_attention import CausalSelfAttention, read_from
-from course_lib.foundations.checks import check_count
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.gelu import GELUFeedForward
 from course_lib.foundations.kv_cache import KVCache, one_each
@@ -37,8 +36,7 @@ class GPT2Config:
     init_std: float | None = None
 
     def __post_init__(self):
-        check_count("n_layers", self.n_layers, 1)
-        check_heads(self.d_model, self.n_heads)
+        check_heads(self.d_model, self.n_heads, n_layers=self.n_layers)
 
     @property
     def d_head(self) -> int:

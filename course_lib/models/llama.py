@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from course_lib.foundations.attention import causal_mask, check_heads
 from course_lib.foundations.causal_attention import read_from
-from course_lib.foundations.checks import check_count
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.feedforward import SwiGLU
 from course_lib.foundations.gqa import GroupedQueryAttention, check_groups
@@ -38,8 +37,7 @@ class LlamaConfig:
     qkv_bias: bool = False
 
     def __post_init__(self):
-        check_count("n_layers", self.n_layers, 1)
-        check_heads(self.d_model, self.n_heads)
+        check_heads(self.d_model, self.n_heads, n_layers=self.n_layers)
         check_groups(self.n_heads, self.n_kv_heads)
         frequencies(self.d_head, self.rope_base)
 

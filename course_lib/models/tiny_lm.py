@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
 from course_lib.foundations.attention import attention_scores, causal_mask, check_heads, masked_softmax
-from course_lib.foundations.checks import check_count
 from course_lib.foundations.embedding import Embedding
 from course_lib.models.position_schemes import NoPositions
 
@@ -27,8 +26,7 @@ class TinyLMConfig:
     n_heads: int = 4
 
     def __post_init__(self):
-        check_count("n_layers", self.n_layers, 1)
-        check_heads(self.d_model, self.n_heads)
+        check_heads(self.d_model, self.n_heads, n_layers=self.n_layers)
 
     @property
     def d_head(self) -> int:

@@ -18,7 +18,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from course_lib.foundations.attention import MultiHeadAttention, causal_mask, check_heads
-from course_lib.foundations.checks import check_counts
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.feedforward import FeedForward
 from course_lib.foundations.kv_cache import KVCache, attend_to, cached_self_attention, keys_and_values
@@ -278,7 +277,6 @@ def key_mask(source: Tensor, is_token: Tensor | None) -> Bool[Tensor, "B 1 1 S"]
 
 def check_sizes(config) -> None:
     """Raise ValueError for sizes that cannot be built."""
-    check_heads(config.d_model, config.n_heads)
-    check_counts(1, d_hidden=config.d_hidden, n_layers=config.n_layers)
+    check_heads(config.d_model, config.n_heads, d_hidden=config.d_hidden, n_layers=config.n_layers)
     if config.norm not in RESIDUALS:
         raise ValueError(f"norm ({config.norm!r}) must be one of {list(RESIDUALS)}")
