@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, Real
 from course_lib.data.render import EXTENT
 from course_lib.data.scenes import Label, Scene, Shape
 from course_lib.data.text_image import text_size
+from course_lib.foundations.checks import check_text
 
 Boxes = Real[np.ndarray, "... 4"]
 
@@ -124,4 +125,5 @@ _BOX = re.compile(rf"<box>\s*{_POINT}\s*,\s*{_POINT}\s*</box>")
 
 def parse_boxes(text: str) -> Int[np.ndarray, "N 4"]:
     """All boxes written in a text, in order, of numbers up to nine digits; none gives an array of shape [0, 4]."""
+    check_text("text", text)
     return np.array([[int(n) for n in found] for found in _BOX.findall(text)], dtype=np.int64).reshape(-1, 4)

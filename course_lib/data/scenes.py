@@ -113,7 +113,7 @@ def _radius(dice: Dice, size: str, width: int, height: int) -> float:
 
 
 def _check_menu(n_shapes: tuple[int, int], sizes: Sequence[str], colours: Sequence[str], kinds: Sequence[str]) -> None:
-    if not 0 <= n_shapes[0] <= n_shapes[1]:
+    if isinstance(n_shapes, int) or not 0 <= n_shapes[0] <= n_shapes[1]:
         raise ValueError(f"n_shapes {n_shapes} must be (fewest, most) with 0 <= fewest <= most")
     for values, names, what in ((sizes, SIZES, "size"), (colours, COLOURS, "colour"), (kinds, KINDS, "kind")):
         if not values:

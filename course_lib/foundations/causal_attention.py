@@ -13,6 +13,7 @@ from torch.nn.functional import dropout as drop
 from torch.nn.functional import scaled_dot_product_attention
 
 from course_lib.foundations.attention import causal_mask, check_heads, check_mask
+from course_lib.foundations.checks import check_batch
 from course_lib.foundations.kv_cache import KVCache
 
 
@@ -75,8 +76,7 @@ class CausalSelfAttention(nn.Module):
         cache: KVCache | None = None,
     ) -> Float[Tensor, "B T D"]:
         """may_attend: [T S] or [B 1 T S] instead of the causal mask, S counting the tokens in the cache."""
-        if x.shape[-1] != self.to_qkv.in_features:
-            raise ValueError(f"x {tuple(x.shape)} must end in d_model = {self.to_qkv.in_features}")
+        check_batch(x, self.to_qkv.in_features)
         q, k, v = rearrange(self.to_qkv(x), "B T (three H Dh) -> three B H T Dh", three=3, H=self.n_heads).unbind()
         if cache is not None:
             k, v = cache.append(k, v)
@@ -92,8 +92,7 @@ def read_from(
 
     Raises ValueError unless x is [B T D] and is_token [B S].
     """
-    if x.ndim != 3:
-        raise ValueError(f"x {tuple(x.shape)} must be [B T D], and ids [B T]; for a single text write ids[None]")
+    check_batch(x, x.shape[-1])
     B, T, S = len(x), x.shape[1], n_held + x.shape[1]
     if is_token is None:
         return None, torch.arange(n_held, S, device=x.device)

@@ -72,6 +72,14 @@ def check_tensor(name: str, value: object) -> None:
         raise TypeError(f"{name} is of type {type(value).__name__}; a tensor is needed, such as torch.tensor({name})")
 
 
+def check_batch(x: torch.Tensor, d_model: int) -> None:
+    """Raise ValueError unless x is [B T D] with D = d_model."""
+    if x.ndim != 3 or x.shape[-1] != d_model:
+        raise ValueError(
+            f"x {tuple(x.shape)} must end in d_model = {d_model}, as [B T D]; for one text alone write ids[None]"
+        )
+
+
 def check_rows(rows: torch.Tensor, n_rows: int) -> None:
     """Raise unless rows is a tensor of row numbers 0 … n_rows - 1."""
     check_tensor("rows", rows)
@@ -95,11 +103,10 @@ def check_texts(name: str, values: Iterable[str]) -> None:
 
 def token_ids(ids: Iterable[int], n_vocab: int) -> list[int]:
     """ids as a list. Raises TypeError for what is no whole number, ValueError for an id outside 0 … n_vocab - 1."""
-    found = list(ids)
     try:
-        found = [operator.index(i) for i in found]
+        found = [operator.index(i) for i in ids]
     except TypeError:
-        raise TypeError(f"ids must be whole numbers, got {found}") from None
+        raise TypeError(f"ids must be a list of whole numbers, got {ids}") from None
     for i in found:
         if not 0 <= i < n_vocab:
             raise ValueError(f"id {i} is not in the vocabulary (0 to {n_vocab - 1})")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from course_lib.foundations.attention import attend, check_heads, check_mask
+from course_lib.foundations.checks import check_batch
 from course_lib.foundations.kv_cache import KVCache
 from course_lib.foundations.rotation import Rotation
 
@@ -91,8 +92,7 @@ class GroupedQueryAttention(nn.Module):
         may_attend: [T S] or [B 1 T S], S counting the tokens in the cache; None lets every query see all S.
         rotation: turns q and k by the positions of x. Keys are turned once, before they enter the cache.
         """
-        if x.shape[-1] != self.to_q.in_features:
-            raise ValueError(f"x {tuple(x.shape)} must end in d_model = {self.to_q.in_features}")
+        check_batch(x, self.to_q.in_features)
         q = rearrange(self.to_q(x), "B T (H Dh) -> B H T Dh", H=self.n_heads)
         k = rearrange(self.to_k(x), "B T (G Dh) -> B G T Dh", G=self.n_kv_heads)
         v = rearrange(self.to_v(x), "B T (G Dh) -> B G T Dh", G=self.n_kv_heads)

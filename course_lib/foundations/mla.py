@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from course_lib.foundations.attention import attend
-from course_lib.foundations.checks import check_counts, check_even
+from course_lib.foundations.checks import check_batch, check_counts, check_even
 from course_lib.foundations.gqa import attend_in_groups_fast
 from course_lib.foundations.kv_cache import KVCache
 from course_lib.foundations.norm import RMSNorm
@@ -119,8 +119,7 @@ class MultiHeadLatentAttention(nn.Module):
         self, x: Float[Tensor, "B T D"], rotation: Rotation | None
     ) -> tuple[Float[Tensor, "B H T Dh"], Float[Tensor, "B H T Dr"]]:
         """Content and turned part of every head's query."""
-        if x.shape[-1] != self.to_latent.in_features:
-            raise ValueError(f"x {tuple(x.shape)} must end in d_model = {self.to_latent.in_features}")
+        check_batch(x, self.to_latent.in_features)
         q = rearrange(self.to_q(x), "B T (H d) -> B H T d", H=self.n_heads)
         q_content, q_rope = q.split([self.d_head, self.d_rope], dim=-1)
         return q_content, q_rope if rotation is None else rotation(q_rope)

@@ -165,8 +165,7 @@ class LlamaReader:
     @torch.inference_mode()
     def __call__(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
         """Raises ValueError where the caches are full."""
-        n_read = self.caches[0].length + ids.shape[1]
-        is_token = None if self.is_token is None else self.is_token[:, :n_read]
+        is_token = None if self.is_token is None else self.is_token[:, : self.caches[0].length + ids.shape[-1]]
         x = self.model.hidden(ids, is_token=is_token, caches=self.caches)
         return self.model.to_vocab(x[:, -1])
 

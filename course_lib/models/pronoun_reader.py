@@ -38,7 +38,7 @@ class PronounReader(nn.Module):
         self, ids: Int[Tensor, "B T"], may_attend: Bool[Tensor, "T T"] | None = None
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "N B H T T"]]:
         """The words' vectors after the last layer, and the attention weights of every layer."""
-        x = self.words(ids) + self.positions(ids.shape[1])
+        x = self.words(ids) + self.positions(ids.shape[-1])
         weights = []
         for layer, norm in zip(self.layers, self.norms):
             update, shares = layer(x, may_attend=may_attend, return_weights=True)

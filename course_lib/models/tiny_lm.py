@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
 from course_lib.foundations.attention import attention_scores, causal_mask, check_heads, masked_softmax
+from course_lib.foundations.checks import check_batch
 from course_lib.foundations.embedding import Embedding
 from course_lib.models.position_schemes import NoPositions
 
@@ -110,7 +111,9 @@ class TinyLM(nn.Module):
 
     def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
         """The tokens' vectors; the position scheme comes in run."""
-        return self.embedding(ids)
+        x = self.embedding(ids)
+        check_batch(x, self.config.d_model)
+        return x
 
     def run(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
         """What the tied head reads, from vectors in place of ids; they stand at 0 … T-1."""
@@ -121,7 +124,7 @@ class TinyLM(nn.Module):
 
     def attention_scores(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "N B H T T"]:
         """The scores of every layer before mask and softmax, by the readable path."""
-        x = self.positions.embed(self.embedding(ids))
+        x = self.positions.embed(self.embed(ids))
         scores = []
         for block in self.blocks:
             scores.append(block.attention.scores(block.norm_attention(x), self.positions))

@@ -217,7 +217,7 @@ class Transformer(nn.Module):
         """Vectors times sqrt(D), plus the positions from `start` on, section 3.4 and 3.5."""
         d_model = self.config.d_model
         tokens = table(ids) * d_model**0.5
-        positions = self.positions(start + ids.shape[1], d_model, dtype=tokens.dtype)[start:]
+        positions = self.positions(start + ids.shape[-1], d_model, dtype=tokens.dtype)[start:]
         return self.dropout(tokens + positions.to(tokens))
 
 

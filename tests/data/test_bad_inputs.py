@@ -31,6 +31,7 @@ CASES = [
     (lambda: scenes.hold_out_triples(0, -5), ValueError, r"percent \(-5\) must lie in 0 … 100"),
     (lambda: scenes.hold_out_triples(0, 120), ValueError, r"percent \(120\)"),
     (lambda: scenes.hold_out_pairs(0, -1), ValueError, "cannot take -1 different items"),
+    (lambda: scenes.scatter(0, n_shapes=3), ValueError, r"n_shapes 3 must be \(fewest, most\)"),
     (lambda: scenes.Scene("8", 8), TypeError, "width is '8'"),
     (lambda: scenes.Scene(8, 8, background=nan), ValueError, r"background.*nan"),
     (lambda: scenes.Scene.from_json("{}"), TypeError, "width"),
@@ -69,6 +70,7 @@ CASES = [
     (lambda: corpora.scene_sentences(2.5, 0), TypeError, "n is 2.5"),
     (lambda: demonstrations.documents(0, 2, nan), ValueError, "nan"),
     (lambda: rewards.count_reward(None, 3), TypeError, "text is of type NoneType"),
+    (lambda: rewards.box_reward(None, [0, 0, 1, 1]), TypeError, "text is of type NoneType"),
     (lambda: rewards.exact_match(None, "a"), TypeError, "text is of type NoneType"),
 ]
 

@@ -12,7 +12,7 @@ from course_lib.models.gpt3 import GPT3, GPT3Config
 from course_lib.models.leaks import moved
 from course_lib.models.llama import Llama, LlamaConfig, LlamaReader, check_left_padding
 from course_lib.models.pronoun_reader import PronounReader
-from course_lib.models.tiny_lm import TinyLMConfig
+from course_lib.models.tiny_lm import TinyLM, TinyLMConfig
 from course_lib.models.transformer import Transformer, TransformerConfig
 
 T = torch.tensor
@@ -30,7 +30,8 @@ def test_every_language_model_refuses(kind, config, as_readers_have_it):
     model = build(kind, config)
     two_rows = torch.ones(3, 3, dtype=torch.bool)
     for call, error, says in [
-        (lambda: model(T([1, 2])), ValueError, r"\(2, 8\) must be \[B T D\], and ids \[B T\].*ids\[None\]"),
+        (lambda: model(T([1, 2])), ValueError, r"\(2, 8\) .*as \[B T D\].*write ids\[None\]"),
+        (lambda: LlamaReader(model, 4)(T([1, 2])), ValueError, r"\(2, 8\) .*as \[B T D\]"),
         (lambda: model(None), TypeError, "ids is of type NoneType"),
         (lambda: model(IDS.to(torch.uint8)), TypeError, "torch.uint8"),
         (lambda: model(IDS, caches=build(kind, config, n_layers=1).new_caches(8)), ValueError, "1 caches for 2 layers"),
@@ -56,6 +57,10 @@ CASES = [
     (lambda: LatentSizes(**LATENT | {"d_latent": 0}), ValueError, r"d_latent \(0\)"),
     (lambda: cache_gib(GroupedSizes(**GROUPED), n_tokens=1.5), TypeError, "n_tokens is 1.5"),
     (lambda: PAIR(IDS, IDS.repeat(2, 1)), ValueError, r"x \(2, 3, 64\) and context \(1, 3, 64\)"),
+    (lambda: PAIR(IDS[0], IDS[0]), ValueError, r"x \(3, 64\).*\[B T D\]"),
+    (lambda: TinyLM(TinyLMConfig(n_vocab=5))(IDS[0]), ValueError, r"x \(3, 64\) .*as \[B T D\]"),
+    (lambda: TinyLM(TinyLMConfig(n_vocab=5)).attention_maps(IDS[0]), ValueError, r"x \(3, 64\) .*as \[B T D\]"),
+    (lambda: PronounReader(24, 7, 4, n_layers=1)(IDS[0]), ValueError, r"x \(3, 32\).*\[B T D\]"),
     (lambda: pad([[[]]]), ValueError, r"the shortest reading \(0\) must be at least 1"),
     (lambda: PronounReader(24, 7, 4, n_layers=0), ValueError, r"n_layers \(0\)"),
     (lambda: moved(lambda ids: ids, T([1, 2, 3]), 0), ValueError, r"n_vocab \(0\)"),
