@@ -94,7 +94,7 @@ def check_text(name: str, value: object) -> None:
         raise TypeError(f"{name} is of type {type(value).__name__}; a str is needed")
 
 
-def check_texts(name: str, values: Iterable[str]) -> None:
+def check_texts(name: str, values: Iterable[object]) -> None:
     """Raise TypeError unless all values are str. One str alone would be taken for texts of one character."""
     for value in [None] if isinstance(values, str) else values:
         if not isinstance(value, str):

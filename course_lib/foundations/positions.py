@@ -10,7 +10,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from course_lib.foundations.checks import check_count, check_counts, check_even
+from course_lib.foundations.checks import broadcast, check_count, check_counts, check_even
 
 
 def sinusoidal(
@@ -60,8 +60,12 @@ class LearnedPositions(nn.Module):
             )
         return self.weight[:n_tokens]
 
-    def at(self, positions: Int[Tensor, "..."]) -> Float[Tensor, "... D"]:
-        """The vectors of these positions. Raises ValueError outside the table."""
+    def at(self, positions: Int[Tensor, "..."], x: Float[Tensor, "B T D"]) -> Float[Tensor, "... D"]:
+        """The vectors of the positions of x, [T] or [B T]. Raises ValueError outside the table."""
+        if broadcast(positions.shape, x.shape[:2]) != x.shape[:2]:
+            raise ValueError(
+                f"positions {tuple(positions.shape)} must be [T] or [B T] for x {tuple(x.shape)} = [B T D]"
+            )
         least, most = (int(positions.min()), int(positions.max())) if positions.numel() else (0, -1)
         return self(most + 1 if least >= 0 else least)[positions]
 

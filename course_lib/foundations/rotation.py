@@ -53,6 +53,8 @@ class InterleavedRotation:
 
 def check_fits(x: Tensor, rotation: HalfSplitRotation | InterleavedRotation) -> None:
     """check_pairs, whose look at broadcasting costs more than the rotation itself where one token is decoded: not
-    repeated where width and number of tokens agree."""
+    repeated where width and number of tokens agree. Raises ValueError for positions of other texts than those of x."""
+    if rotation.cos.ndim > 3 and rotation.cos.shape[:-3] not in ((1,), x.shape[:1]):
+        raise ValueError(f"x {tuple(x.shape)} needs positions [T] or [B T], and this rotation was built from others")
     if x.shape[-2:] != rotation.cos.shape[-2:]:
         check_pairs(x, rotation.angles)

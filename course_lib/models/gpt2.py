@@ -151,7 +151,7 @@ class GPT2(nn.Module):
         Raises ValueError if a position is outside the context.
         """
         may_attend, counted = read_from(x, caches[0].length if caches else 0, is_token)
-        x = self.drop(x + self.positions.at(counted if positions is None else positions))
+        x = self.drop(x + self.positions.at(counted if positions is None else positions, x))
         for block, cache in zip(self.blocks, one_each(caches, len(self.blocks))):
             x = block(x, may_attend, cache)
         return self.norm_out(x)

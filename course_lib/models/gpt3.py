@@ -168,7 +168,7 @@ class GPT3(nn.Module):
         """
         T, n_held = x.shape[-2], caches[0].length if caches else 0
         may_attend, counted = read_from(x, n_held, is_token)
-        x = self.drop(x + self.positions.at(counted if positions is None else positions))
+        x = self.drop(x + self.positions.at(counted if positions is None else positions, x))
         masks = cycle([may_attend, self.banded(T, n_held + T, may_attend, is_token)])
         for block, cache, mask in zip(self.blocks, one_each(caches, len(self.blocks)), masks):
             x = block(x, mask, cache)

@@ -67,7 +67,7 @@ CASES = [
     (lambda: positions.sinusoidal(4, 4, dtype=torch.int64), TypeError, "dtype is torch.int64"),
     (lambda: positions.sinusoidal(2.5, 4), TypeError, "n_positions is 2.5"),
     (lambda: positions.sinusoidal(4, 4.0), TypeError, "d_model is 4.0"),
-    (lambda: positions.LearnedPositions(4, 8).at(T([0, -1])), ValueError, "-1 tokens"),
+    (lambda: positions.LearnedPositions(4, 8).at(T([0, -1]), R(1, 2, 8)), ValueError, "-1 tokens"),
     (lambda: positions.alibi_slopes(2.0), TypeError, "n_heads is 2.0"),
     (lambda: positions.alibi_bias(2, -1, 3), ValueError, r"n_queries \(-1\)"),
     (lambda: rope.rotate_half_split(INTS, ANGLES), TypeError, "x is torch.int64"),

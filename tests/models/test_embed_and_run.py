@@ -112,3 +112,9 @@ def test_a_rotation_of_several_axes_joins_without_an_edit(ids):
     picture[1, :, 4:] = torch.tensor([0, 1, 0])
     moved = (model.run(model.embed(ids), picture) - whole).abs().amax(dim=(0, 2)) > 1e-9
     assert moved.tolist() == [False] * 4 + [True] * 3
+
+
+@pytest.mark.parametrize("shape", [(3, T), (3, 2, T), (T - 1,)])
+def test_positions_of_other_texts_are_refused(model, ids, shape, as_readers_have_it):
+    with pytest.raises(ValueError, match=r"\[T\] or \[B T\]|do not match"):
+        model.run(model.embed(ids), torch.zeros(shape, dtype=torch.long))
