@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, Real
 from course_lib.data.render import EXTENT
 from course_lib.data.scenes import Label, Scene, Shape
 from course_lib.data.text_image import text_size
-from course_lib.foundations.checks import check_text
+from course_lib.foundations.checks import check_text, check_within
 
 Boxes = Real[np.ndarray, "... 4"]
 
@@ -58,8 +58,7 @@ def from_thousand(boxes: Int[np.ndarray, "... 4"], width: float, height: float) 
     Raises ValueError for a number outside [0, 1000).
     """
     boxes = _fours(boxes)
-    if boxes.size and (boxes.min() < 0 or boxes.max() > 999):
-        raise ValueError(f"box numbers must lie in [0, 1000), got {boxes.min()} … {boxes.max()}")
+    check_within("box numbers", boxes, 0, 999)
     return (boxes + 0.5) / 1000 * _sides(width, height)
 
 

@@ -9,7 +9,7 @@ Read first: foundations/gqa.py, foundations/mla.py.  Chapter 05.
 from dataclasses import dataclass
 
 from course_lib.foundations.attention import check_heads
-from course_lib.foundations.checks import check_counts
+from course_lib.foundations.checks import check_counts, check_known
 from course_lib.foundations.gqa import check_groups
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1}
@@ -96,8 +96,7 @@ class RealModel:
 
 def bytes_per_token(sizes: GroupedSizes | LatentSizes, dtype: str = "bf16") -> int:
     """Bytes that one token leaves in the caches of all layers. Raises ValueError for an unknown dtype."""
-    if dtype not in BYTES:
-        raise ValueError(f"dtype ({dtype!r}) must be one of {list(BYTES)}")
+    check_known("dtype", dtype, BYTES)
     return sizes.n_layers * sizes.numbers_per_layer * BYTES[dtype]
 
 
