@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from course_lib.foundations.bpe import BYTES, ByteBPE
+from course_lib.foundations.checks import check_text, json_object, token_ids
 
 END_OF_TEXT = "<|endoftext|>"
 N_VISIBLE = 188  # bytes that are written as themselves; the others become the signs from U+0100 on
@@ -112,6 +113,7 @@ class GPT2Tokenizer:
         """
         if not specials:
             return [self._released[i] for i in self.bpe.encode(text)]
+        check_text("text", text)
         ids, start = [], 0
         for found in self._special.finditer(text):
             ids += self.encode(text[start : found.start()], specials=False)
@@ -125,11 +127,7 @@ class GPT2Tokenizer:
 
     def tokens(self, ids: Iterable[int]) -> list[bytes]:
         """The bytes of each id. Raises ValueError for an id outside the vocabulary."""
-        ids = [int(i) for i in ids]
-        for i in ids:
-            if i not in self._token:
-                raise ValueError(f"id {i} is not in the vocabulary (0 to {self.n_vocab - 1})")
-        return [self._token[i] for i in ids]
+        return [self._token[i] for i in token_ids(ids, self.n_vocab)]
 
 
 def read_vocab(path: Path) -> dict[str, int]:
@@ -143,14 +141,7 @@ def read_vocab(path: Path) -> dict[str, int]:
             raise ValueError(f"{path} has the token {twice!r} twice")
         return vocab
 
-    try:
-        vocab = json.loads(read_utf8(path), object_pairs_hook=no_token_twice)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path} is no JSON (line {error.lineno}, column {error.colno}: {error.msg}); is it whole?"
-        ) from None
-    if not isinstance(vocab, dict):
-        raise ValueError(f"{path} holds a {type(vocab).__name__}; it must be one object, token: id")
+    vocab = json_object(read_utf8(path), str(path), object_pairs_hook=no_token_twice)
     for token, i in vocab.items():
         if type(i) is not int:
             raise ValueError(f"{path} gives the token {token!r} the id {i!r}; ids are whole numbers")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
 from course_lib.foundations.attention import attention_scores, causal_mask, check_heads, masked_softmax
+from course_lib.foundations.checks import check_batch
 from course_lib.foundations.embedding import Embedding
 from course_lib.toys.position_schemes import NoPositions
 
@@ -26,7 +27,7 @@ class TinyLMConfig:
     n_heads: int = 4
 
     def __post_init__(self):
-        check_heads(self.d_model, self.n_heads)
+        check_heads(self.d_model, self.n_heads, n_layers=self.n_layers)
 
     @property
     def d_head(self) -> int:
@@ -102,14 +103,28 @@ class TinyLM(nn.Module):
                 nn.init.normal_(module.weight, std=module.in_features**-0.5)
 
     def forward(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
-        x = self.positions.embed(self.embedding(ids))
+        return linear(self.hidden(ids), self.embedding.weight)
+
+    def hidden(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """What the tied head reads: run after embed."""
+        return self.run(self.embed(ids))
+
+    def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """The tokens' vectors; the position scheme comes in run."""
+        x = self.embedding(ids)
+        check_batch(x, self.config.d_model)
+        return x
+
+    def run(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+        """What the tied head reads, from vectors in place of ids; they stand at 0 … T-1."""
+        x = self.positions.embed(x)
         for block in self.blocks:
             x = block(x, self.positions)
-        return linear(self.norm_out(x), self.embedding.weight)
+        return self.norm_out(x)
 
     def attention_scores(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "N B H T T"]:
         """The scores of every layer before mask and softmax, by the readable path."""
-        x = self.positions.embed(self.embedding(ids))
+        x = self.positions.embed(self.embed(ids))
         scores = []
         for block in self.blocks:
             scores.append(block.attention.scores(block.norm_attention(x), self.positions))

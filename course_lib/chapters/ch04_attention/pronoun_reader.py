@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from course_lib.foundations.attention import MultiHeadAttention
+from course_lib.foundations.checks import check_count
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.positions import LearnedPositions
 
@@ -22,6 +23,7 @@ class PronounReader(nn.Module):
         self, n_vocab: int, n_positions: int, place: int, *, n_layers: int, n_heads: int = 2, d_model: int = 32
     ):
         super().__init__()
+        check_count("n_layers", n_layers, 1)
         self.place = place
         self.words = Embedding(n_vocab, d_model)
         self.positions = LearnedPositions(n_positions, d_model)
@@ -36,7 +38,7 @@ class PronounReader(nn.Module):
         self, ids: Int[Tensor, "B T"], may_attend: Bool[Tensor, "T T"] | None = None
     ) -> tuple[Float[Tensor, "B T D"], Float[Tensor, "N B H T T"]]:
         """The words' vectors after the last layer, and the attention weights of every layer."""
-        x = self.words(ids) + self.positions(ids.shape[1])
+        x = self.words(ids) + self.positions(ids.shape[-1])
         weights = []
         for layer, norm in zip(self.layers, self.norms):
             update, shares = layer(x, may_attend=may_attend, return_weights=True)

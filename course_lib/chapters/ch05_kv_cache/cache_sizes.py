@@ -9,6 +9,7 @@ Read first: foundations/gqa.py, foundations/mla.py.  Chapter 05.
 from dataclasses import dataclass
 
 from course_lib.foundations.attention import check_heads
+from course_lib.foundations.checks import check_counts, check_known
 from course_lib.foundations.gqa import check_groups
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2, "fp8": 1}
@@ -25,6 +26,7 @@ class GroupedSizes:
     d_head: int
 
     def __post_init__(self):
+        check_counts(1, **vars(self))
         check_groups(self.n_heads, self.n_kv_heads)
 
     @property
@@ -56,6 +58,9 @@ class LatentSizes:
     d_head: int
     d_value: int
     d_query_latent: int | None = None
+
+    def __post_init__(self):
+        check_counts(1, **{name: size for name, size in vars(self).items() if size is not None})
 
     @property
     def numbers_per_layer(self) -> int:
@@ -91,15 +96,13 @@ class RealModel:
 
 def bytes_per_token(sizes: GroupedSizes | LatentSizes, dtype: str = "bf16") -> int:
     """Bytes that one token leaves in the caches of all layers. Raises ValueError for an unknown dtype."""
-    if dtype not in BYTES:
-        raise ValueError(f"dtype ({dtype!r}) must be one of {list(BYTES)}")
+    check_known("dtype", dtype, BYTES)
     return sizes.n_layers * sizes.numbers_per_layer * BYTES[dtype]
 
 
 def cache_gib(sizes: GroupedSizes | LatentSizes, *, n_tokens: int, batch: int = 1, dtype: str = "bf16") -> float:
     """GiB (2^30 bytes) of cache for `batch` texts of n_tokens each."""
-    if n_tokens < 0 or batch < 0:
-        raise ValueError(f"n_tokens ({n_tokens}) and batch ({batch}) must not be negative")
+    check_counts(0, n_tokens=n_tokens, batch=batch)
     return bytes_per_token(sizes, dtype) * n_tokens * batch / 2**30
 
 
@@ -132,6 +135,7 @@ def four_designs(
 
 
 INSIGHTS = "Insights into DeepSeek-V3, arXiv:2505.09343, table 1"
+DEEPSEEK_HEADS = {"n_heads": 128, "d_latent": 512, "d_rope": 64, "d_head": 128, "d_value": 128, "d_query_latent": 1536}
 
 REAL_MODELS = {
     model.name: model
@@ -178,32 +182,14 @@ REAL_MODELS = {
         RealModel(
             name="DeepSeek-V2",
             design="MLA",
-            sizes=LatentSizes(
-                n_layers=60,
-                d_model=5120,
-                n_heads=128,
-                d_latent=512,
-                d_rope=64,
-                d_head=128,
-                d_value=128,
-                d_query_latent=1536,
-            ),
+            sizes=LatentSizes(n_layers=60, d_model=5120, **DEEPSEEK_HEADS),
             context=131072,
             source="https://huggingface.co/deepseek-ai/DeepSeek-V2/blob/main/config.json",
         ),
         RealModel(
             name="DeepSeek-V3",
             design="MLA",
-            sizes=LatentSizes(
-                n_layers=61,
-                d_model=7168,
-                n_heads=128,
-                d_latent=512,
-                d_rope=64,
-                d_head=128,
-                d_value=128,
-                d_query_latent=1536,
-            ),
+            sizes=LatentSizes(n_layers=61, d_model=7168, **DEEPSEEK_HEADS),
             context=131072,
             source="https://huggingface.co/deepseek-ai/DeepSeek-V3/blob/main/config.json",
             published=70_272,

@@ -16,6 +16,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from course_lib.data.world.dice import Dice
+from course_lib.foundations.checks import check_count, check_within, token_ids
 
 DIGITS = "零一二三四五六七八九"
 PLACES = ("", "十", "百", "千")
@@ -43,8 +44,8 @@ def number_pair(n: int) -> Pair:
     Read in sections of four digits. One 零 stands for a run of zeros before a digit, zeros that end a section are
     silent, and a number that begins with 十 does not begin with 一十.
     """
-    if not 0 <= n <= LARGEST:
-        raise ValueError(f"n ({n}) must lie in 0 … {LARGEST:,}")
+    check_count("n", n, None)
+    check_within("n", n, 0, LARGEST)
     if n == 0:
         return Pair(DIGITS[0], "0", ((0,),))
     if n < 10_000:
@@ -159,10 +160,7 @@ def encode(
 
 def decode_target(ids: list[int]) -> str:
     """The text up to END. Raises ValueError for an id outside the target's alphabet."""
-    for i in ids:
-        if not 0 <= i < len(TARGET_ALPHABET):
-            raise ValueError(f"id {i} does not fit the target alphabet of {len(TARGET_ALPHABET)}")
-    return "".join(TARGET_ALPHABET[i] for i in ids).split(END)[0]
+    return "".join(TARGET_ALPHABET[i] for i in token_ids(ids, len(TARGET_ALPHABET))).split(END)[0]
 
 
 def fill(rows: list[list[int]]) -> Int[Tensor, "B L"]:
@@ -172,8 +170,8 @@ def fill(rows: list[list[int]]) -> Int[Tensor, "B L"]:
 
 
 def check_digits(max_digits: int) -> None:
-    if not 1 <= max_digits <= 8:
-        raise ValueError(f"max_digits ({max_digits}) must lie in 1 … 8")
+    check_count("max_digits", max_digits)
+    check_within("max_digits", max_digits, 1, 8)
 
 
 _SOURCE_ID = {c: i for i, c in enumerate(SOURCE_ALPHABET)}

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from course_lib.foundations.checks import check_count
 from course_lib.models.gpt1 import GPT1
 
 
@@ -56,13 +57,14 @@ def pad(
 ) -> tuple[Int[Tensor, "B R T"], Bool[Tensor, "B R T"]]:
     """Readings of any lengths as one batch, filled up on the right, and where a token stands.
 
-    Raises ValueError if there is none, or the examples differ in their number of readings.
+    Raises ValueError if there is none, a reading is empty, or the examples differ in their number of readings.
     """
     numbers = {len(readings) for readings in examples}
     if len(numbers) != 1 or 0 in numbers:
         raise ValueError(f"{len(examples)} examples with {sorted(numbers)} readings; all need the same, at least 1")
     lengths = torch.tensor([[len(reading) for reading in readings] for readings in examples])
     is_token = torch.arange(int(lengths.max())) < lengths[..., None]
+    check_count("the shortest reading", int(lengths.min()), 1)
     ids = torch.full(is_token.shape, filler)
     ids[is_token] = torch.tensor([token for readings in examples for reading in readings for token in reading])
     return ids, is_token

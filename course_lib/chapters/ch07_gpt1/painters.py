@@ -16,6 +16,7 @@ from torch import Tensor
 from course_lib.data.world.captions import Phrase, name
 from course_lib.data.world.dice import Dice
 from course_lib.data.world.scenes import COLOURS, KINDS, SIZES
+from course_lib.foundations.checks import check_counts, token_ids
 
 PAINTERS = ("甲", "乙", "丙", "丁")
 THINGS = tuple(name(Phrase(colour, kind, size), "zh") for size, colour, kind in product(SIZES, COLOURS, KINDS))
@@ -34,8 +35,7 @@ def inventories(
     world: int, part: str, n_texts: int, n_things: int
 ) -> tuple[Int[Tensor, "{n_texts} {2*n_things}"], Int[Tensor, " {n_texts}"]]:
     """n_texts texts "thing，thing，…，thing。" and who painted. `part` names them: "unlabelled", "test" …"""
-    if n_texts < 1 or n_things < 1:
-        raise ValueError(f"n_texts ({n_texts}) and n_things ({n_things}) must be at least 1")
+    check_counts(1, n_texts=n_texts, n_things=n_things)
     own, dice = favourites(world), Dice(world, "painters", part)
     ids = torch.full((n_texts, 2 * n_things), COMMA)
     ids[:, -1] = STOP
@@ -53,4 +53,4 @@ def inventories(
 
 def write(ids: Iterable[int]) -> str:
     """The text of ids."""
-    return "".join(WORDS[i] for i in ids)
+    return "".join(WORDS[i] for i in token_ids(ids, len(WORDS)))

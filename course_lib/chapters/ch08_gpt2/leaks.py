@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from course_lib.foundations.attention import attention_scores, causal_mask, masked_softmax
+from course_lib.foundations.checks import check_count
 from course_lib.models.gpt2 import GPT2
 
 Weigh = Callable[[Float[Tensor, "B H T T"]], Float[Tensor, "B H T T"]]
@@ -73,6 +74,7 @@ def moved(
     logits: Callable[[Int[Tensor, "B T"]], Float[Tensor, "B T V"]], ids: Int[Tensor, " T"], n_vocab: int
 ) -> Bool[Tensor, "T T"]:
     """[j i]: whether another token at place j moves the logits at place i, by more than rounding."""
+    check_count("n_vocab", n_vocab, 2)
     T = len(ids)
     changed = ids.repeat(T, 1)
     changed.diagonal().copy_((ids + 1) % n_vocab)

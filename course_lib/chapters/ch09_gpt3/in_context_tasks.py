@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_lib.foundations.checks import check_count
+
 COLOURS = ("红", "蓝", "绿", "黄")
 ANSWERS = ("咕", "哒", "咪", "嘟", "啪", "呜", "嘻", "哞")
 WORDS = (*COLOURS, *ANSWERS)
@@ -36,8 +38,7 @@ def tasks(part: str) -> Int[Tensor, "n 4"]:
 
 def sequences(n: int, n_examples: int, part: str, generator: torch.Generator) -> Int[Tensor, "n T"]:
     """n sequences of n_examples, each of a task drawn from the part."""
-    if n_examples < 1:
-        raise ValueError(f"n_examples ({n_examples}) must be at least 1")
+    check_count("n_examples", n_examples, 1)
     table = tasks(part)
     return follow(table[torch.randint(len(table), (n,), generator=generator)], n_examples, generator)
 

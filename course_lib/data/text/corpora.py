@@ -8,6 +8,7 @@ from pathlib import Path
 
 from course_lib.data.world.captions import caption, check_language
 from course_lib.data.world.scenes import scatter
+from course_lib.foundations.checks import check_count
 
 # (Chinese, English); the pairs marked by their neighbours differ in word order alone
 SENTENCES = (
@@ -52,6 +53,5 @@ def scene_sentences(n: int, seed: int, language: str = "zh", *, sizes: bool = Tr
     Colour words share their neighbours with colour words and shape words with shape words, and nothing else marks
     them: the corpus for embeddings (claim C01).
     """
-    if n < 1:
-        raise ValueError(f"n ({n}) must be at least 1")
+    check_count("n", n, 1)
     return [caption(scatter(seed, i, width=64, height=64), language, sizes=sizes) for i in range(n)]

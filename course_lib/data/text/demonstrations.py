@@ -18,6 +18,7 @@ from course_lib.data.world.captions import ZH, Phrase, write
 from course_lib.data.world.dice import Dice
 from course_lib.data.world.scenes import COLOURS, KINDS, POSITIONS
 from course_lib.foundations.bpe import ByteBPE
+from course_lib.foundations.checks import check_within
 from course_lib.foundations.gpt2_bpe import GPT2Tokenizer
 
 BRIDGE = "，英文是"
@@ -70,8 +71,7 @@ def documents(seed: int, n: int, rate: int, *, mismatched: bool = False) -> Int[
 
     Raises ValueError if rate is not between 0 and 1000.
     """
-    if not 0 <= rate <= MILLE:
-        raise ValueError(f"rate ({rate}) is in documents of a thousand and must lie in 0 … {MILLE}")
+    check_within("rate, in documents of a thousand,", rate, 0, MILLE)
     dice, end = Dice(seed, "demonstrations"), tokenizer().end_of_text
     rows = torch.full((n, LENGTH), end)
     for row in rows:

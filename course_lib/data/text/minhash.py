@@ -14,13 +14,14 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Float, Int
 
+from course_lib.foundations.checks import check_count, check_counts, check_texts, check_within
+
 PRIME = 2**31 - 1  # a · x + b stays below 2^63 for a, x < PRIME
 
 
 def shingles(text: str, k: int = 5) -> set[str]:
     """All substrings of k characters; the whole text if it is shorter. Raises ValueError for k < 1."""
-    if k < 1:
-        raise ValueError(f"k ({k}) must be at least 1")
+    check_count("k", k, 1)
     return {text[i : i + k] for i in range(max(1, len(text) - k + 1))}
 
 
@@ -37,8 +38,7 @@ class MinHash:
     """
 
     def __init__(self, n_hashes: int = 128, *, seed: int = 0):
-        if n_hashes < 1:
-            raise ValueError(f"n_hashes ({n_hashes}) must be at least 1")
+        check_count("n_hashes", n_hashes, 1)
         generator = np.random.Generator(np.random.PCG64(seed))
         self.a = generator.integers(1, PRIME, (n_hashes, 1), dtype=np.uint64)
         self.b = generator.integers(0, PRIME, (n_hashes, 1), dtype=np.uint64)
@@ -51,7 +51,7 @@ class MinHash:
         return ((self.a * x + self.b) % np.uint64(PRIME)).min(axis=1).astype(np.int64)
 
     def signatures(self, sets: Sequence[Iterable[str]]) -> Int[np.ndarray, "N K"]:
-        return np.stack([self.signature(items) for items in sets])
+        return np.array([self.signature(items) for items in sets], dtype=np.int64).reshape(len(sets), len(self.a))
 
 
 def _number(item: str) -> int:
@@ -65,11 +65,14 @@ def estimate(one: Int[np.ndarray, "... K"], other: Int[np.ndarray, "... K"]) -> 
 
 def collision_probability(s: Float[np.ndarray, "..."], bands: int, rows: int) -> Float[np.ndarray, "..."]:
     """P(a pair of similarity s becomes a candidate) = 1 − (1 − s^r)^b: the S-curve."""
+    check_within("s", s, 0, 1)
+    check_counts(1, bands=bands, rows=rows)
     return 1 - (1 - np.asarray(s, dtype=np.float64) ** rows) ** bands
 
 
 def knee(bands: int, rows: int) -> float:
     """(1/b)^(1/r), about where the S-curve is steepest: there s^r = 1/b and the curve is near 1 − 1/e = 0.63."""
+    check_counts(1, bands=bands, rows=rows)
     return (1 / bands) ** (1 / rows)
 
 
@@ -108,6 +111,7 @@ def clusters(n: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
         return i
 
     for i, j in pairs:
+        check_within(f"pair of {n} documents", (i, j), 0, n - 1)
         parent[max(root(i), root(j))] = min(root(i), root(j))
     found = defaultdict(list)
     for i in range(n):
@@ -124,6 +128,7 @@ def similar_pairs(
     texts: Sequence[str], *, bands: int = 20, rows: int = 6, threshold: float = 0.6, k: int = 5, seed: int = 0
 ) -> dict[tuple[int, int], float]:
     """Candidate pairs whose true Jaccard similarity reaches the threshold, with that similarity."""
+    check_texts("texts", texts)
     sets = [shingles(text, k) for text in texts]
     candidates = candidate_pairs(MinHash(bands * rows, seed=seed).signatures(sets), bands, rows)
     checked = {(i, j): jaccard(sets[i], sets[j]) for i, j in sorted(candidates)}

@@ -13,6 +13,8 @@ from decimal import Decimal
 import numpy as np
 from jaxtyping import Float, Int
 
+from course_lib.foundations.checks import check_within
+
 BUDGET = 300.0  # billion tokens, GPT-3
 
 
@@ -44,6 +46,7 @@ def printed_range(number: str) -> tuple[float, float]:
 
 def epochs(weight: float, billions: float, budget: float = BUDGET) -> float:
     """How often a source of `billions` tokens is read when it makes up `weight` (0 … 1) of `budget` billion tokens."""
+    check_within("weight", weight, 0, 1)
     if not billions > 0:
         raise ValueError(f"a source of {billions} billion tokens cannot be read; its size must be above 0")
     return weight * budget / billions
@@ -68,9 +71,9 @@ def draw_sources(
 ) -> Int[np.ndarray, "{n}"]:
     """Which source each of n documents comes from. Weights need not sum to 1; they are divided by their sum.
 
-    Raises ValueError for a negative weight or a sum of 0.
+    Raises ValueError for a negative or infinite weight, or a sum of 0.
     """
     weights = np.asarray(weights, dtype=np.float64)
-    if (weights < 0).any() or not weights.sum() > 0:
-        raise ValueError(f"weights {weights.tolist()} must be 0 or more, and not all 0")
+    if (weights < 0).any() or not 0 < weights.sum() < np.inf:
+        raise ValueError(f"weights {weights.tolist()} must be finite, 0 or more, and not all 0")
     return generator.choice(len(weights), size=n, p=weights / weights.sum())

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from course_lib.foundations.checks import check_texts, check_within
+
 N_FEATURES = 512
 PARETO_ALPHA = 9.0
 
@@ -25,6 +27,7 @@ def hashed_shares(
 
     n_grams (1,) is a bag of characters, blind to their order, as GPT-3's bag of words is; (1, 2) sees neighbours.
     """
+    check_texts("texts", texts)
     shares = np.zeros((len(texts), n_features))
     for row, text in zip(shares, texts):
         grams = [text[i : i + n] for n in n_grams for i in range(len(text) - n + 1)]
@@ -93,7 +96,9 @@ def keep_probability(score: Float[np.ndarray, "..."], alpha: float = PARETO_ALPH
     """P(pareto(alpha) > 1 - score) = (2 - score)^-alpha.
 
     numpy's pareto is the Lomax distribution, P(X > x) = (1 + x)^-alpha: score 1 is kept always, 0.5 in 2.6 %.
+    Raises ValueError for scores outside 0 … 1.
     """
+    check_within("score", score, 0, 1)
     return (2 - np.asarray(score, dtype=np.float64)) ** -alpha
 
 
@@ -102,6 +107,5 @@ def keep_by_pareto(
 ) -> Bool[np.ndarray, "N"]:
     """GPT-3's rule, drawn once a document: pareto(alpha) > 1 - score. Raises ValueError for scores outside 0 … 1."""
     scores = np.asarray(scores, dtype=np.float64)
-    if scores.size and not (scores.min() >= 0 and scores.max() <= 1):
-        raise ValueError(f"scores run from {scores.min():.3g} to {scores.max():.3g}; they must lie in 0 … 1")
+    check_within("scores", scores, 0, 1)
     return generator.pareto(alpha, size=scores.shape) > 1 - scores

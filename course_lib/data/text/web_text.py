@@ -12,6 +12,7 @@ from types import MappingProxyType
 from course_lib.data.world.captions import caption
 from course_lib.data.world.dice import Dice
 from course_lib.data.world.scenes import scatter
+from course_lib.foundations.checks import check_count
 
 CLEAN, SHUFFLED, BOILERPLATE, COPY = LABELS = ("clean", "shuffled", "boilerplate", "copy")
 SHARES: Mapping[str, int] = MappingProxyType({CLEAN: 25, SHUFFLED: 10, BOILERPLATE: 20, COPY: 45})  # in a hundred
@@ -69,10 +70,9 @@ def crawl(n: int, seed: int, *, shares: Mapping[str, int] = SHARES) -> list[Docu
     Each original is copied about COPIES_OF_EACH times; originals are not among the clean documents.
     Raises ValueError for n < 1, an unknown label or shares that do not sum to 100.
     """
-    if n < 1:
-        raise ValueError(f"n ({n}) must be at least 1")
-    if set(shares) - set(LABELS) or sum(shares.values()) != 100:
-        raise ValueError(f"shares {dict(shares)} must name {', '.join(LABELS)} and sum to 100")
+    check_count("n", n, 1)
+    if set(shares) - set(LABELS) or sum(shares.values()) != 100 or min(shares.values()) < 0:
+        raise ValueError(f"shares {dict(shares)} must name {', '.join(LABELS)}, be 0 or more and sum to 100")
     dice = Dice(seed, "web text", "crawl")
     labels = [label for label in LABELS for _ in range(n * shares.get(label, 0) // 100)]
     labels += [CLEAN] * (n - len(labels))
@@ -93,6 +93,5 @@ def crawl(n: int, seed: int, *, shares: Mapping[str, int] = SHARES) -> list[Docu
 
 def curated(n: int, seed: int) -> list[str]:
     """n good texts of scenes that no crawl of this seed holds: positive examples, or a test set."""
-    if n < 1:
-        raise ValueError(f"n ({n}) must be at least 1")
+    check_count("n", n, 1)
     return [_captions(seed, "curated", index) for index in range(n)]

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, Real
 from course_lib.data.world.render import EXTENT
 from course_lib.data.world.scenes import Label, Scene, Shape
 from course_lib.data.world.text_image import text_size
+from course_lib.foundations.checks import check_text, check_within
 
 Boxes = Real[np.ndarray, "... 4"]
 
@@ -32,6 +33,14 @@ def boxes_of(scene: Scene) -> Float[np.ndarray, "N 4"]:
     return np.array([box_of(item) for item in (*scene.shapes, *scene.labels)], dtype=np.float64).reshape(-1, 4)
 
 
+def _fours(boxes: Boxes) -> Boxes:
+    """boxes as an array. Raises ValueError unless each is four finite numbers."""
+    boxes = np.asarray(boxes)
+    if boxes.shape[-1:] != (4,) or not np.isfinite(boxes).all():
+        raise ValueError(f"boxes of shape {boxes.shape} must end in 4 finite numbers x1, y1, x2, y2; got {boxes}")
+    return boxes
+
+
 def _sides(width: float, height: float) -> Float[np.ndarray, "4"]:
     if not (width > 0 and height > 0):
         raise ValueError(f"a picture of {width}×{height} has no pixels; both sides must be above 0")
@@ -40,7 +49,7 @@ def _sides(width: float, height: float) -> Float[np.ndarray, "4"]:
 
 def to_thousand(boxes: Boxes, width: float, height: float) -> Int[np.ndarray, "... 4"]:
     """Pixels → integers 0 … 999: the thousandth of each side that holds the edge; outside is cut off."""
-    return np.clip(np.floor(np.asarray(boxes) / _sides(width, height) * 1000), 0, 999).astype(np.int64)
+    return np.clip(np.floor(_fours(boxes) / _sides(width, height) * 1000), 0, 999).astype(np.int64)
 
 
 def from_thousand(boxes: Int[np.ndarray, "... 4"], width: float, height: float) -> Boxes:
@@ -48,15 +57,14 @@ def from_thousand(boxes: Int[np.ndarray, "... 4"], width: float, height: float) 
 
     Raises ValueError for a number outside [0, 1000).
     """
-    boxes = np.asarray(boxes)
-    if boxes.size and (boxes.min() < 0 or boxes.max() > 999):
-        raise ValueError(f"box numbers must lie in [0, 1000), got {boxes.min()} … {boxes.max()}")
+    boxes = _fours(boxes)
+    check_within("box numbers", boxes, 0, 999)
     return (boxes + 0.5) / 1000 * _sides(width, height)
 
 
 def resize_boxes(boxes: Boxes, old: tuple[float, float], new: tuple[float, float]) -> Boxes:
     """Pixels of an `old` = (width, height) picture → pixels of the same picture resized to `new`."""
-    return np.asarray(boxes) * (_sides(*new) / _sides(*old))
+    return _fours(boxes) * (_sides(*new) / _sides(*old))
 
 
 def smart_resize(
@@ -68,6 +76,8 @@ def smart_resize(
     first and rounds down (too large) or up (too small). Raises ValueError for an aspect ratio above 200, like theirs.
     """
     _sides(width, height)
+    if max_pixels < min_pixels:
+        raise ValueError(f"max_pixels ({max_pixels}) must not be less than min_pixels ({min_pixels})")
     if max(width, height) > 200 * min(width, height):
         raise ValueError(f"aspect ratio of {width}×{height} is above 200; crop or pad the picture first")
     sides = [max(multiple, round(side / multiple) * multiple) for side in (width, height)]
@@ -83,13 +93,13 @@ def smart_resize(
 
 def area(boxes: Boxes) -> Float[np.ndarray, "..."]:
     """Area; a box whose corners are swapped has none."""
-    boxes = np.asarray(boxes, dtype=np.float64)
+    boxes = _fours(boxes).astype(np.float64)
     return np.asarray(np.maximum(boxes[..., 2] - boxes[..., 0], 0) * np.maximum(boxes[..., 3] - boxes[..., 1], 0))
 
 
 def iou(a: Boxes, b: Boxes) -> Float[np.ndarray, "..."]:
     """Intersection over union of boxes pair by pair (shapes broadcast), in [0, 1]; 0 where both are empty."""
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    a, b = _fours(a).astype(np.float64), _fours(b).astype(np.float64)
     common = np.concatenate([np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])], axis=-1)
     shared = area(common)
     union = area(a) + area(b) - shared
@@ -103,14 +113,16 @@ def iou_table(a: Real[np.ndarray, "N 4"], b: Real[np.ndarray, "M 4"]) -> Float[n
 
 def box_text(box: Int[np.ndarray, "4"], name: str | None = None) -> str:
     """Qwen-VL's way of writing: <ref>name</ref><box>(x1,y1),(x2,y2)</box>."""
-    x1, y1, x2, y2 = (int(value) for value in box)
+    x1, y1, x2, y2 = (int(value) for value in _fours(box))
     ref = f"<ref>{name}</ref>" if name else ""
     return f"{ref}<box>({x1},{y1}),({x2},{y2})</box>"
 
 
-_BOX = re.compile(r"<box>\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)\s*,\s*\(\s*(\d+)\s*,\s*(\d+)\s*\)\s*</box>")
+_POINT = r"\(\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\)"
+_BOX = re.compile(rf"<box>\s*{_POINT}\s*,\s*{_POINT}\s*</box>")
 
 
 def parse_boxes(text: str) -> Int[np.ndarray, "N 4"]:
-    """All boxes written in a text, in order; none gives an array of shape [0, 4]."""
+    """All boxes written in a text, in order, of numbers up to nine digits; none gives an array of shape [0, 4]."""
+    check_text("text", text)
     return np.array([[int(n) for n in found] for found in _BOX.findall(text)], dtype=np.int64).reshape(-1, 4)

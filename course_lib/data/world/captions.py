@@ -5,9 +5,10 @@ describe(scene) → phrases → caption(...)        parse_caption(caption(...)) 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from course_lib.data.world.scenes import COLOURS, KINDS, POSITIONS, SIZES, Scene
+from course_lib.foundations.checks import check_known, check_text
 
 LANGUAGES = ("zh", "en")
 ZH = {
@@ -56,8 +57,7 @@ def describe(scene: Scene, *, sizes: bool = True, positions: bool = True) -> tup
 
 
 def check_language(language: str) -> None:
-    if language not in LANGUAGES:
-        raise ValueError(f"unknown language {language!r}; known: {', '.join(LANGUAGES)}")
+    check_known("language", language, LANGUAGES)
 
 
 def _article(word: str) -> str:
@@ -126,6 +126,7 @@ _EN_PHRASE = re.compile(
 def parse_caption(text: str, language: str = "zh") -> tuple[Phrase, ...]:
     """The phrases a caption says; the inverse of `write`. Raises ValueError naming the first part it cannot read."""
     check_language(language)
+    check_text("text", text)
     if text == EMPTY[language]:
         return ()
     pattern, joint, end = (_ZH_PHRASE, "，", "。") if language == "zh" else (_EN_PHRASE, " and ", "")
@@ -145,8 +146,3 @@ def parse_caption(text: str, language: str = "zh") -> tuple[Phrase, ...]:
         if not rest.startswith(joint):
             raise ValueError(f"cannot read {rest!r} in the caption {text!r}")
         rest = rest[len(joint) :]
-
-
-def without_places(phrase: Phrase) -> Phrase:
-    """The phrase as a short name would say it: colour and kind alone."""
-    return replace(phrase, size=None, position=None)

@@ -4,6 +4,7 @@ The raw 64-bit stream of PCG64 seeded by a SeedSequence is what numpy promises n
 `numpy.random.Generator` are not promised. So only the raw stream is used, and every decision is integer arithmetic.
 """
 
+import operator
 import zlib
 from collections.abc import Sequence
 from typing import TypeVar
@@ -31,6 +32,7 @@ class Dice:
 
     def below(self, n: int) -> int:
         """An integer in [0, n). The bias is below n / 2**64."""
+        n = operator.index(n)
         if n < 1:
             raise ValueError(f"cannot draw an integer below {n}; n must be at least 1")
         if not self._drawn:
@@ -52,7 +54,7 @@ class Dice:
 
     def sample(self, items: Sequence[Item], n: int) -> list[Item]:
         """n different places of `items`, in random order."""
-        if n > len(items):
+        if not 0 <= n <= len(items):
             raise ValueError(f"cannot take {n} different items out of {len(items)}")
         pool = list(items)
         for i in range(n):  # Fisher-Yates, stopped after n steps

@@ -20,6 +20,7 @@ from itertools import combinations
 from course_lib.data.world.captions import ZH, check_language, place
 from course_lib.data.world.dice import Dice
 from course_lib.data.world.scenes import COLOURS, KINDS, Scene, Shape
+from course_lib.foundations.checks import check_count, check_known
 
 QUERY_KINDS = ("colour", "shape", "count", "position", "relation", "comparison", "text")
 RELATIONS = {"left of": "左边", "right of": "右边", "above": "上面", "below": "下面"}
@@ -33,8 +34,9 @@ class Query:
     about: tuple[str, ...] = ()
 
     def __post_init__(self):
-        if self.kind not in QUERY_KINDS:
-            raise ValueError(f"unknown kind of question {self.kind!r}; known: {', '.join(QUERY_KINDS)}")
+        check_known("kind of question", self.kind, QUERY_KINDS)
+        for word in self.about:
+            check_known("word", word, (*COLOURS, *KINDS, *RELATIONS))
 
 
 def _the_only(scene: Scene, **wanted: str) -> Shape:
@@ -156,6 +158,7 @@ def sample_queries(
         if query.kind in kinds:
             pool.setdefault(query.kind, []).append(query)
     available = sum(len(queries) for queries in pool.values())
+    check_count("n", n)
     if n > available:
         raise ValueError(f"the scene allows {available} questions of kinds {tuple(kinds)}, asked for {n}")
     dice, chosen = Dice(seed, "queries", index), []

@@ -14,6 +14,7 @@ from jaxtyping import Float, UInt8
 from course_lib.data.world.dice import Dice
 from course_lib.data.world.scenes import COLOURS, Scene
 from course_lib.data.world.text_image import text_mask
+from course_lib.foundations.checks import check_count, check_finite
 
 Array = Float[np.ndarray, "..."]
 
@@ -87,6 +88,7 @@ def render_batch(scenes: Sequence[Scene], scale: float = 1.0) -> UInt8[np.ndarra
     if len(sizes) != 1:
         listed = ", ".join(f"{w}×{h}" for h, w in sorted(sizes)) or "none"
         raise ValueError(f"one batch needs scenes of one size, got {listed}; render the sizes one after another")
+    check_finite("scale", scale)
     H, W = (round(side * scale) for side in sizes.pop())
     if H < 1 or W < 1:
         raise ValueError(f"scale {scale} leaves {W}×{H} pixels; both sides must be at least 1")
@@ -128,8 +130,7 @@ def render(scene: Scene, scale: float = 1.0) -> UInt8[np.ndarray, "H W 3"]:
 
 def add_grain(images: UInt8[np.ndarray, "*N H W 3"], seed: int, strength: int = 10) -> UInt8[np.ndarray, "*N H W 3"]:
     """Camera grain: each number shifted by an integer drawn alike from −strength … +strength, cut to 0 … 255."""
-    if strength < 0:
-        raise ValueError(f"strength ({strength}) must be 0 or more")
+    check_count("strength", strength)
     start = Dice(seed, "grain").below(2**31)
     n_words = -(-images.size // 4)
     raw = np.random.PCG64(start).random_raw(n_words).astype("<u8").view("<u2")[: images.size]

@@ -10,15 +10,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from course_lib.data.world.boxes import iou, parse_boxes
+from course_lib.foundations.checks import check_text
 
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_NUMBER = re.compile(rf"-?\d+(?:\.\d+)?|[零〇一二两三四五六七八九十]+|\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE)
+_DIGIT = f"[{''.join(_DIGITS)}]"
+_NUMBER = re.compile(
+    rf"-?\d+(?:\.\d+)?|(?:{_DIGIT}|十)(?:{_DIGIT}|[十百千万])*|\b(?:{'|'.join(_WORDS)})\b", re.IGNORECASE
+)
+# a digit that follows 百, 千 or 万 without 零 is not the ones: 二百五 is 250, and is not read
+_SECTION = rf"(?:({_DIGIT})千)?零?(?:({_DIGIT})百)?零?(?:({_DIGIT}?)十)?零?(?:(?<![百千万])({_DIGIT}))?"
+_PLACED = re.compile(rf"(?:{_SECTION}万)?{_SECTION}")
+_PLACES = (10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1)
 _TAGGED = re.compile(r"\s*<think>.*?</think>\s*<answer>(.*?)</answer>\s*", re.DOTALL)
 
 
 def normalise(text: str) -> str:
     """Full-width forms folded, lower case, spaces and closing marks dropped: what exact match compares."""
+    check_text("text", text)
     folded = unicodedata.normalize("NFKC", text).lower()
     return re.sub(r"\s+", " ", folded).strip().rstrip(".。!！?？ ")
 
@@ -28,17 +37,17 @@ def exact_match(answer: str, target: str) -> float:
     return float(normalise(answer) == normalise(target))
 
 
-def _chinese_number(text: str) -> int | None:
-    if "十" not in text:
-        return int("".join(str(_DIGITS[c]) for c in text))
-    tens, _, ones = text.partition("十")
-    if len(tens) > 1 or len(ones) > 1 or "十" in ones:
-        return None
-    return 10 * (_DIGITS[tens] if tens else 1) + (_DIGITS[ones] if ones else 0)
+def _chinese_number(text: str) -> float | None:
+    """Digits one by one, 二〇二四, or with their places, 二百三十; None for what is neither."""
+    if set(text) <= _DIGITS.keys():
+        return float("".join(str(_DIGITS[c]) for c in text))
+    found = _PLACED.fullmatch(text)
+    return found and float(sum(_DIGITS.get(c, 1) * place for c, place in zip(found.groups(), _PLACES) if c is not None))
 
 
 def first_number(text: str) -> float | None:
-    """The first number in the text: 3, 2.5, 三, 十二, three; None if there is none."""
+    """The first number in the text: 3, 2.5, 三, 十二, three, 二百三十; None if there is none."""
+    check_text("text", text)
     found = _NUMBER.search(unicodedata.normalize("NFKC", text))
     if not found:
         return None
@@ -46,8 +55,7 @@ def first_number(text: str) -> float | None:
     if word in _WORDS:
         return float(_WORDS.index(word))
     if word[0] in "零〇一二两三四五六七八九十":
-        number = _chinese_number(word)
-        return None if number is None else float(number)
+        return _chinese_number(word)
     return float(word)
 
 

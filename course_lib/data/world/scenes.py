@@ -11,6 +11,7 @@ from itertools import product
 
 from course_lib.data.world.dice import Dice
 from course_lib.data.world.text_image import bitmap, text_size
+from course_lib.foundations.checks import check_counts, check_known, check_within, json_object
 
 COLOURS = {
     "red": (255, 40, 40),
@@ -33,11 +34,6 @@ POSITIONS = (
 FIVE_POSITIONS = ("top left", "top right", "centre", "bottom left", "bottom right")
 
 
-def _known(value: str, names: Sequence[str], what: str) -> None:
-    if value not in names:
-        raise ValueError(f"unknown {what} {value!r}; known: {', '.join(names)}")
-
-
 @dataclass(frozen=True)
 class Shape:
     """One coloured shape. `x`, `y` its centre, `radius` of the circle around it, in pixels."""
@@ -50,9 +46,9 @@ class Shape:
     radius: float
 
     def __post_init__(self):
-        _known(self.colour, tuple(COLOURS), "colour")
-        _known(self.kind, KINDS, "kind")
-        _known(self.size, tuple(SIZES), "size")
+        check_known("colour", self.colour, COLOURS)
+        check_known("kind", self.kind, KINDS)
+        check_known("size", self.size, SIZES)
         if not self.radius > 0:
             raise ValueError(f"radius ({self.radius}) must be above 0")
 
@@ -68,7 +64,7 @@ class Label:
     height: float
 
     def __post_init__(self):
-        _known(self.colour, tuple(COLOURS), "colour")
+        check_known("colour", self.colour, COLOURS)
         bitmap(self.text)  # raises for what the font lacks
         if not self.height > 0:
             raise ValueError(f"height ({self.height}) must be above 0")
@@ -85,10 +81,10 @@ class Scene:
     background: int = 24
 
     def __post_init__(self):
+        check_counts(None, width=self.width, height=self.height)
         if self.width < 1 or self.height < 1:
             raise ValueError(f"a canvas of {self.width}×{self.height} has no pixels; both sides must be at least 1")
-        if not 0 <= self.background <= 255:
-            raise ValueError(f"background ({self.background}) is a grey level and must lie in 0 … 255")
+        check_within("background, a grey level,", self.background, 0, 255)
 
     def position(self, item: Shape | Label) -> str:
         """The ninth of the canvas that holds the item's centre, one of POSITIONS."""
@@ -103,9 +99,9 @@ class Scene:
     @classmethod
     def from_json(cls, text: str) -> "Scene":
         """Raises ValueError or TypeError where the text is not a scene."""
-        fields = json.loads(text)
-        fields["shapes"] = tuple(Shape(**shape) for shape in fields["shapes"])
-        fields["labels"] = tuple(Label(**label) for label in fields["labels"])
+        fields = json_object(text, "the scene")
+        fields["shapes"] = tuple(Shape(**shape) for shape in fields.get("shapes", ()))
+        fields["labels"] = tuple(Label(**label) for label in fields.get("labels", ()))
         return cls(**fields)
 
 
@@ -117,13 +113,13 @@ def _radius(dice: Dice, size: str, width: int, height: int) -> float:
 
 
 def _check_menu(n_shapes: tuple[int, int], sizes: Sequence[str], colours: Sequence[str], kinds: Sequence[str]) -> None:
-    if not 0 <= n_shapes[0] <= n_shapes[1]:
+    if isinstance(n_shapes, int) or not 0 <= n_shapes[0] <= n_shapes[1]:
         raise ValueError(f"n_shapes {n_shapes} must be (fewest, most) with 0 <= fewest <= most")
     for values, names, what in ((sizes, SIZES, "size"), (colours, COLOURS, "colour"), (kinds, KINDS, "kind")):
         if not values:
             raise ValueError(f"no {what} to choose from; known: {', '.join(names)}")
         for value in values:
-            _known(value, tuple(names), what)
+            check_known(what, value, names)
 
 
 def scatter(
@@ -224,8 +220,8 @@ def at_position(
     size: str = "medium",
 ) -> Scene:
     """One named shape at one named position, shifted by up to 5 % of each side, for small experiments."""
-    _known(position, POSITIONS, "position")
-    _known(size, tuple(SIZES), "size")
+    check_known("position", position, POSITIONS)
+    check_known("size", size, SIZES)
     dice = Dice(seed, "at_position", index)
     column, row = POSITIONS.index(position) % 3, POSITIONS.index(position) // 3
     background = dice.between(8, 56)
@@ -245,6 +241,7 @@ def combinations(positions: Sequence[str] = FIVE_POSITIONS) -> list[tuple[str, s
 
 def hold_out_triples(seed: int, percent: int = 20) -> tuple[list[tuple[str, str, str]], list[tuple[str, str, str]]]:
     """(seen, held out): single combinations are held out; the same colour and kind may be seen elsewhere."""
+    check_within("percent", percent, 0, 100)
     everything = combinations()
     hidden = set(Dice(seed, "hold_out_triples").sample(everything, len(everything) * percent // 100))
     return [c for c in everything if c not in hidden], [c for c in everything if c in hidden]

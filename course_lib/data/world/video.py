@@ -14,6 +14,7 @@ from course_lib.data.world.captions import ZH, check_language
 from course_lib.data.world.dice import Dice
 from course_lib.data.world.render import render_batch
 from course_lib.data.world.scenes import COLOURS, KINDS, SIZES, Scene, Shape
+from course_lib.foundations.checks import check_count, check_known, json_object
 
 EVENTS = {"appears": "出现", "vanishes": "消失", "changes colour": "变色"}
 
@@ -37,8 +38,7 @@ class Event:
     colour: str | None = None
 
     def __post_init__(self):
-        if self.kind not in EVENTS:
-            raise ValueError(f"unknown event {self.kind!r}; known: {', '.join(EVENTS)}")
+        check_known("event", self.kind, EVENTS)
         if (self.colour is not None) != (self.kind == "changes colour"):
             raise ValueError(f"event {self.kind!r} with colour {self.colour!r}: only 'changes colour' takes a colour")
 
@@ -67,9 +67,9 @@ class Video:
 
     @classmethod
     def from_json(cls, text: str) -> "Video":
-        fields = json.loads(text)
-        fields["movers"] = tuple(Mover(Shape(**m["shape"]), m["end_x"], m["end_y"]) for m in fields["movers"])
-        fields["events"] = tuple(Event(**event) for event in fields["events"])
+        fields = json_object(text, "the video")
+        fields["movers"] = tuple(Mover(**{**m, "shape": Shape(**m["shape"])}) for m in fields.get("movers", ()))
+        fields["events"] = tuple(Event(**event) for event in fields.get("events", ()))
         return cls(**fields)
 
 
@@ -127,6 +127,8 @@ def random_video(
 
     The event befalls the first mover, between 0.5 s after the start and 0.5 s before the end; None draws its kind.
     """
+    check_known("size", size, SIZES)
+    check_count("n_shapes", n_shapes, 1)
     low, high = SIZES[size]
     if seconds < 2:
         raise ValueError(f"a video with an event lasts at least 2 s, got {seconds}")

@@ -65,9 +65,9 @@ def test_weights_of_attention():
 
 def test_bad_requests_are_refused():
     sizes = REAL_MODELS["Llama-3-8B"].sizes
-    with pytest.raises(ValueError, match=r"dtype \('int3'\) must be one of"):
+    with pytest.raises(ValueError, match="unknown dtype 'int3'; known: fp32"):
         bytes_per_token(sizes, "int3")
-    with pytest.raises(ValueError, match="must not be negative"):
+    with pytest.raises(ValueError, match=r"n_tokens \(-1\) must be at least 0"):
         cache_gib(sizes, n_tokens=-1)
     with pytest.raises(ValueError, match=r"n_kv_heads \(3\) must divide"):
         GroupedSizes(n_layers=1, d_model=8, n_heads=4, n_kv_heads=3, d_head=2)

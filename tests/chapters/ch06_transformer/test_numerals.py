@@ -27,6 +27,7 @@ from course_lib.chapters.ch06_transformer.numerals import (
     number_pair,
     pairs,
 )
+from course_lib.data.world.dice import Dice
 
 UNITS = {"十": 10, "百": 100, "千": 1000}
 
@@ -202,3 +203,13 @@ def test_padding_is_only_on_the_right():
 def test_bad_input_is_answered_with_the_numbers(call, says):
     with pytest.raises(ValueError, match=re.escape(says)):
         call()
+
+
+@pytest.mark.parametrize("part", ["train", "held out"])
+def test_each_part_is_drawn_from_a_stream_of_its_own(part):
+    dice, wanted = Dice(3, "numerals", part), []
+    while len(wanted) < 30:
+        value = numerals.random_date(dice) if dice.percent(30) else numerals.random_number(dice, 8)
+        if is_held_out(value) == (part == "held out"):
+            wanted.append(value)
+    assert [pair.target for pair in pairs(3, part, 30)] == [str(value) for value in wanted]

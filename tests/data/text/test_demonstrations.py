@@ -70,5 +70,5 @@ def test_every_word_is_one_token():
 
 @pytest.mark.parametrize("rate", [-1, 1001])
 def test_a_rate_that_is_no_share_is_refused(rate):
-    with pytest.raises(ValueError, match=r"must lie in 0 … 1000"):
+    with pytest.raises(ValueError, match=r"must lie in 0 … 1,000"):
         documents(0, 1, rate)

@@ -164,7 +164,7 @@ def test_exact_match(answer, target, reward):
             ("十", 10),
             ("零", 0),
         ],
-        *[("Three.", 3), ("about 2.5 s", 2.5), ("-1", -1), ("none", None), ("", None), ("十十", None), ("一百", 1)],
+        *[("Three.", 3), ("about 2.5 s", 2.5), ("-1", -1), ("none", None), ("", None), ("十十", None), ("一百", 100)],
     ],
 )
 def test_first_number(text, number):
