@@ -54,7 +54,7 @@ from course_lib.course import outline as course_map
 from course_lib.course.claims import figures_of, load_record
 from course_lib.chapters.ch00_start.experiments.c00_blind_guess import KINDS, NAMES
 from course_lib.data.world import boxes, noise, preferences, questions, rewards, video
-from course_lib.data.real.pictures import pictures as real
+from course_lib.data.real import pictures as real
 from course_lib.data.world.captions import ZH, caption
 from course_lib.data.world.render import render
 from course_lib.data.world.scenes import on_grid, scatter, with_text

@@ -11,7 +11,7 @@ from course_lib.chapters.ch00_start.world_figures import (
     plot_photographs,
     plot_video_strip,
 )
-from course_lib.data.real.pictures import pictures as real
+from course_lib.data.real import pictures as real
 from course_lib.data.world.boxes import boxes_of
 from course_lib.data.world.captions import caption
 from course_lib.data.world.render import render

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib.data.real.pictures import pictures as real
+from course_lib.data.real import pictures as real
 from course_lib.data.text import corpora
 from course_lib.data.world.font import GLYPHS
 from course_lib.data.world.render import render
