@@ -10,13 +10,14 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from course_lib.training import checkpoint
+from course_lib import files
 from course_lib.training.checkpoint import check_config, check_names, model_tensors, read, save
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([1, 2])}
 KILLED = """
 import itertools, os, random, signal, sys, time
 import torch
+from course_lib import files
 from course_lib.training import checkpoint
 from course_lib.training.checkpoint import read, save
 
@@ -34,7 +35,7 @@ def child(moment, first):
     if moment == "while writing":
         checkpoint.save_file = half
     if moment == "before the renaming":
-        checkpoint.os.replace = die
+        files.os.replace = die
     for step in itertools.count(first) if moment == "any" else [first]:
         save(path, tensors(step), {"step": step})
         os.write(writing, b"%d " % step)
@@ -82,22 +83,11 @@ def test_a_process_killed_while_it_saves_leaves_the_last_good_file(tmp_path):
 def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "run"
     save(path, TENSORS, {"step": 1})
-    monkeypatch.setattr(checkpoint, "flush", lambda file: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(files, "flush", lambda file: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save(path, TENSORS, {"step": 2})
     assert read(path)[1] == {"step": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
-
-
-def test_old_leftovers_are_swept_away_and_fresh_ones_are_not(tmp_path, monkeypatch):
-    leftover, others = tmp_path / ".run.123.part", tmp_path / ".walk.123.part"
-    for file in (leftover, others):
-        file.write_bytes(b"half")
-    save(tmp_path / "run", TENSORS, {})
-    assert leftover.exists()
-    monkeypatch.setattr(checkpoint, "LEFTOVER_SECONDS", -1)
-    save(tmp_path / "run", TENSORS, {})
-    assert not leftover.exists() and others.exists()
 
 
 @pytest.mark.parametrize("kept", [0, 5, 60, -1])

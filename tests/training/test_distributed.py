@@ -61,7 +61,7 @@ def test_two_processes_make_the_steps_of_one(strategy, folder, one):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_one_process_goes_on_with_the_checkpoint_of_two(strategy, folder, one):
-    path = folder / f"{strategy}.half"
+    path = folder / f"{strategy}.half" / f"{strategy}.safetensors"
     run = train(
         two_processes.model(), two_processes.batches, two_processes.SETTINGS, loss=two_processes.loss, path=path
     )

@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from course_lib.foundations.embedding import Embedding
-from course_lib.training import engine, loop
-from course_lib.training.engine import Settings, cut, decay_groups, train
+from course_lib.training import loop
+from course_lib.training.engine import Settings, train
+from course_lib.training.pieces import cut, rows
+from course_lib.training.step import decay_groups
 
 SETTINGS = Settings(steps=12, lr=1e-2)
 
@@ -204,7 +206,7 @@ def test_pieces_together_are_the_batch(kind):
     ids = torch.arange(14).view(7, 2)
     batch = {"tensor": ids, "tuple": (ids, ids[:, 0]), "dict": {"ids": ids}}[kind]
     pieces = cut(batch, 3)
-    assert [engine.rows(piece) for piece in pieces] == [3, 2, 2]
+    assert [rows(piece) for piece in pieces] == [3, 2, 2]
     first = {"tensor": lambda x: x, "tuple": lambda x: x[0], "dict": lambda x: x["ids"]}[kind]
     assert torch.equal(torch.cat([first(piece) for piece in pieces]), ids)
 
