@@ -51,5 +51,5 @@ def train_on_tasks(
     torch.manual_seed(seed)
     model = GPT2(SIZES[size])
     batches = (task_batch(seed, step) for step in range(steps))
-    train(model, batches, steps=steps, lr=PEAK_LR[size], loss=answer_loss, progress=progress)
+    train(model, batches, steps=steps, lr=PEAK_LR[size], loss=answer_loss, progress=progress, history=[])
     return model.eval()
