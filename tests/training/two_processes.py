@@ -75,7 +75,7 @@ def gathered(*args, **more):
 
 
 def killed(world: World, path: Path, step: int) -> None:
-    """Train with FSDP, a checkpoint each step; at `step` the second process dies when only the other's shard is there."""
+    """Train with FSDP, a checkpoint each step; at `step` the second process dies with only the other's shard there."""
     save_shard = checkpoint.save_shard
 
     def die(path, name, parts):
