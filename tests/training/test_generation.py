@@ -98,6 +98,17 @@ def test_an_end_that_is_not_among_the_best_is_no_answer():
     assert len(answers[0]) == 3 and found.exp().item() == pytest.approx(0.4 / 3, abs=1e-6)
 
 
+def test_an_answer_keeps_its_place():
+    """After 1: END or 2. After 2: 3 with 0.6, which leads nowhere; 0 with 0.4, which ends, and long answers score well.
+    Of two places one is taken by [END], the other by [2, 3]; of three, [2, 0] gets the third."""
+    p = torch.full((V, V, V), 1e-9, dtype=torch.float64)
+    p[:, 1, END], p[:, 1, 2] = 0.45, 0.45
+    p[1, 2, 3], p[1, 2, 0] = 0.6, 0.4
+    p[2, 3, :4], p[2, 0, END] = 0.25, 1
+    found = [beam_search(Table(p.log()), torch.tensor([[1]]), 3, n_beams=K, end=END, alpha=3)[0][0] for K in (2, 3)]
+    assert found == [[END], [2, 0, END]]
+
+
 def test_a_longer_answer_wins_only_with_the_penalty():
     """[END] with probability 0.5 against [2, 2, END] with 0.45."""
     p = torch.full((V, V, V), 1e-9, dtype=torch.float64)
