@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from course_lib.decoding.generation import Reader, check_request
+from course_lib.decoding.generation import Reader, check_largest, written
 
 
 def keep_top_k(logits: Float[Tensor, "B V"], k: int) -> Float[Tensor, "B V"]:
@@ -47,15 +47,20 @@ def penalise(logits: Float[Tensor, "B V"], said: Bool[Tensor, "B V"], penalty: f
     CTRL's formula only divides, which would *favour* a repeated token whose logit is negative; CTRL's code and
     transformers do as here. Adding a constant to all logits changes the outcome, which a softmax alone never notices.
     """
-    if not penalty > 0:
-        raise ValueError(f"repetition_penalty ({penalty}) must be positive; 1 is none, CTRL used 1.2")
+    if not 0 < penalty < float("inf"):
+        raise ValueError(f"repetition_penalty ({penalty}) must be positive and finite; 1 is none, CTRL used 1.2")
     return torch.where(said, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
 def said_in(ids: Int[Tensor, "B T"], n_vocab: int, is_token: Bool[Tensor, "B T"] | None = None) -> Bool[Tensor, "B V"]:
-    """Which tokens each row holds. is_token: False on padding, which counts as nothing said."""
+    """Which tokens each row holds. is_token: False on padding, which counts as nothing said.
+
+    Raises ValueError for an id below 0, which would count from the end.
+    """
     said = torch.zeros(len(ids), n_vocab, dtype=torch.bool, device=ids.device)
-    there = torch.ones_like(ids, dtype=torch.bool) if is_token is None else is_token
+    there = torch.ones_like(ids, dtype=torch.bool) if is_token is None else is_token.bool()
+    if (ids[there] < 0).any():
+        raise ValueError(f"ids hold {int(ids[there].min())}; hide padding with is_token, other ids are 0 or more")
     rows = torch.arange(len(ids), device=ids.device)[:, None].expand_as(ids)
     said[rows[there], ids[there]] = True
     return said
@@ -70,10 +75,10 @@ def turn_knobs(
     """
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature ({temperature}) must be 0 (greedy) or more, and finite")
+    if logits.ndim != 2 or not logits.shape[-1]:
+        raise ValueError(f"logits {tuple(logits.shape)} must be [B V], a row to each text and one token or more to it")
     largest = logits.amax(dim=-1)
-    if not largest.isfinite().all():
-        row = int((~largest.isfinite()).nonzero()[0])
-        raise ValueError(f"row {row} of the logits has {float(largest[row])} as its largest; there is nothing to draw")
+    check_largest(largest)
     if temperature == 0:
         kept = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, logits.argmax(dim=-1, keepdim=True), True)
         logits = logits.masked_fill(~kept, -torch.inf)
@@ -133,20 +138,13 @@ def sample(
     A row that has said `end` is filled up with `end`. is_token: False on padding of the prompt, which then is no
     repetition; the reader must know of it by itself. temperature=0 is generation.greedy.
     """
-    check_request(prompt, n_new)
-    ids, words, said = prompt, [], None
-    ended = torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
-    for _ in range(n_new):
-        logits = reader(ids)
+    said = None
+
+    def draw(logits: Float[Tensor, "B V"], ids: Int[Tensor, "B T"]) -> Int[Tensor, " B"]:
+        nonlocal said
         if repetition_penalty != 1:
-            said = said_in(prompt, logits.shape[-1], is_token) if said is None else said.scatter(-1, ids, True)
+            said = said_in(ids, logits.shape[-1], is_token) if said is None else said.scatter(-1, ids, True)
             logits = penalise(logits, said, repetition_penalty)
-        token = choose(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
-        if end is not None:
-            token = token.masked_fill(ended, end)
-            ended |= token == end
-        words.append(token)
-        if ended.all():
-            break
-        ids = token[:, None]
-    return torch.stack(words, dim=1)
+        return choose(logits, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator)
+
+    return written(reader, prompt, n_new, draw, end)

@@ -39,7 +39,7 @@ def trained_model(scheme: str, seed: int, *, steps: int, batch: int, progress) -
     """The model of `seed`, trained on texts of length L that it sees once each, in the language of that seed."""
     model = untrained_model(scheme, seed)
     batches = topic_texts(seed, "train", steps * batch, TRAINED_LENGTH).split(batch)
-    train(model, batches, steps=steps, lr=PEAK_LR, progress=lambda each: progress(each, scheme))
+    train(model, batches, steps=steps, lr=PEAK_LR, progress=lambda each: progress(each, scheme), history=[])
     return model.eval()
 
 

@@ -35,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyError, ValueError, FloatingPointError) as error:
         print(error.args[0], file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder without permission
+        print(error, file=sys.stderr)
+        return 2
     except KeyboardInterrupt as error:
         print(f"已中断。{error}", file=sys.stderr)
         return 130

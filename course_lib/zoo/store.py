@@ -93,9 +93,12 @@ def make(recipe: Recipe, *, world: World | None = None, progress: bool = True) -
     trained, tensors, figures = recipe.untrained(), weights(model), {}
     put(trained, tensors)
     if world is None or world.rank == 0:
-        path.unlink(missing_ok=True)
-        figures = recipe.check(trained)
+        try:
+            figures = recipe.check(trained)
+        except ValueError as error:
+            raise ValueError(f"{error}, after you have deleted {path}") from error
         write_weights(recipe, cache_path(recipe), trained, figures)
+        checkpoint.remove(path)
     return trained.eval(), figures
 
 

@@ -79,12 +79,34 @@ def test_greedy_can_walk_past_the_best_answer_and_a_beam_of_two_does_not():
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_one_beam_is_greedy_where_the_answer_cannot_end(seed):
-    logits = random_table(seed)
-    logits[..., END] = -30
-    start = torch.tensor([[0], [3]])
-    answers, _ = beam_search(Table(logits), start, 5, n_beams=1, end=END, alpha=0)
-    assert answers == greedy(Table(logits), start, 5, end=END).tolist()
+@pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
+def test_one_beam_is_greedy(seed, alpha):
+    """Also where answers end, and where a longer one would have the better score."""
+    logits, start = random_table(seed, scale=0.5), torch.tensor([[0], [3], [1]])
+    said = greedy(Table(logits), start, 5, end=END).tolist()
+    answers, _ = beam_search(Table(logits), start, 5, n_beams=1, end=END, alpha=alpha)
+    assert answers == [row[: row.index(END) + 1] if END in row else row for row in said]
+
+
+def test_an_end_that_is_not_among_the_best_is_no_answer():
+    """Two beams, three ways that are likelier than to end: [2], [3], then END after either."""
+    p = torch.full((V, V, V), 1e-9, dtype=torch.float64)
+    p[:, 1, 2], p[:, 1, 3], p[:, 1, END] = 0.4, 0.35, 0.25
+    p[:, 2, :3] = p[:, 3, :3] = 1 / 3
+    p[2, :3, END] = p[3, :3, END] = 1
+    answers, found = beam_search(Table(p.log()), torch.tensor([[1]]), 4, n_beams=2, end=END, alpha=0)
+    assert len(answers[0]) == 3 and found.exp().item() == pytest.approx(0.4 / 3, abs=1e-6)
+
+
+def test_an_answer_keeps_its_place():
+    """After 1: END or 2. After 2: 3 with 0.6, which leads nowhere; 0 with 0.4, which ends, and long answers score well.
+    Of two places one is taken by [END], the other by [2, 3]; of three, [2, 0] gets the third."""
+    p = torch.full((V, V, V), 1e-9, dtype=torch.float64)
+    p[:, 1, END], p[:, 1, 2] = 0.45, 0.45
+    p[1, 2, 3], p[1, 2, 0] = 0.6, 0.4
+    p[2, 3, :4], p[2, 0, END] = 0.25, 1
+    found = [beam_search(Table(p.log()), torch.tensor([[1]]), 3, n_beams=K, end=END, alpha=3)[0][0] for K in (2, 3)]
+    assert found == [[END], [2, 0, END]]
 
 
 def test_a_longer_answer_wins_only_with_the_penalty():
@@ -162,6 +184,15 @@ def test_beams_of_a_real_model_are_scored_as_the_full_pass_scores_them(model):
         (lambda start: beam_search(Table(random_table(0)), start, 3, n_beams=0, end=END), "n_beams (0)"),
         (lambda start: beam_search(Table(random_table(0)), start, 3, end=END, alpha=-1), "alpha (-1)"),
         (lambda start: beam_search(Table(random_table(0)), start, -2, end=END), "n_new (-2)"),
+        (lambda start: beam_search(Table(random_table(0)), start, 3, end=-1), "end (-1)"),
+        (
+            lambda start: beam_search(Table(random_table(0)), start, 3, end=V),
+            "end (5) must be below the vocabulary's 5",
+        ),
+        (lambda start: beam_search(Table(random_table(0)), start, 3, end=END, alpha=float("nan")), "alpha (nan)"),
+        (lambda start: greedy(Table(random_table(0)), start, 3, end=-1), "end (-1)"),
+        (lambda start: greedy(Table(torch.full((V, V, V), torch.nan)), start, 3), "row 0 of the logits has nan"),
+        (lambda start: beam_search(Table(torch.full((V, V, V), torch.nan)), start, 3, end=END), "row 0 of the logits"),
     ],
 )
 def test_bad_requests_are_answered_with_the_numbers(call, says):

@@ -89,6 +89,12 @@ def test_top_p_keeps_the_fewest_that_reach_p():
         assert keep_top_p(logits, p).isfinite()[0].nonzero().flatten().tolist() == kept
 
 
+def test_top_p_keeps_no_more_once_p_is_reached_exactly():
+    """Four of a quarter each: two of them are a half."""
+    for p, kept in ((0.25, 1), (0.5, 2), (0.75, 3)):
+        assert keep_top_p(torch.zeros(1, 4), p).isfinite().sum() == kept
+
+
 def test_top_p_comes_after_temperature():
     """At temperature 2 the same p holds more tokens."""
     kept = [int(turn_knobs(LOGITS[None], temperature=t, top_p=0.8).isfinite().sum()) for t in (0.5, 1, 2)]
@@ -209,3 +215,12 @@ def test_a_penalty_that_is_no_penalty_is_refused():
 def test_nothing_to_write_is_refused():
     with pytest.raises(ValueError, match=r"n_new \(0\)"):
         sample(Parrot(torch.zeros(2, 2)), torch.zeros(1, 1, dtype=torch.long), 0, generator=chance())
+
+
+def test_an_id_below_zero_is_no_word_unless_it_is_padding():
+    """Padding with -1 or -100 must not count as the last words of the vocabulary."""
+    ids = torch.tensor([[2, -1]])
+    with pytest.raises(ValueError, match=r"ids hold -1; hide padding with is_token"):
+        said_in(ids, 5)
+    for mask in (torch.tensor([[True, False]]), torch.tensor([[1, 0]])):
+        assert said_in(ids, 5, mask).tolist() == [[False, False, True, False, False]]

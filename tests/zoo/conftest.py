@@ -1,4 +1,6 @@
-"""A recipe that takes a blink, in a cache of its own."""
+"""A recipe that takes a blink, in a cache of its own; and Ctrl-C is heard, also where the parent ignores it."""
+
+import signal
 
 import pytest
 import torch
@@ -35,6 +37,13 @@ RECIPE = Recipe(
     at_least={"closeness": -0.01},
     settings=Settings(steps=150, lr=0.2, weight_decay=0.0),
 )
+
+
+@pytest.fixture(autouse=True)
+def interrupts_are_heard():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -83,6 +83,56 @@ def test_a_training_that_does_not_reach_its_figures_is_not_kept(home, recipe, us
     assert zoo.where("sum") is None
 
 
+@pytest.mark.parametrize("moment", ["check", "write"])
+def test_hours_of_training_outlive_a_death_before_the_weights_are_written(home, recipe, use, monkeypatch, moment):
+    """A full disk, a kill: the next call only checks and writes."""
+
+    def die(*args):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="disk full"):
+        owner, name = {"check": (zoo.Recipe, "check"), "write": (store, "write_weights")}[moment]
+        patched.setattr(owner, name, die)
+        zoo.load("sum", progress=False)
+    use(replace(recipe, batches=never))
+    zoo.load("sum", progress=False)
+    assert [file.name for file in (home / "home" / "zoo").iterdir()] == [zoo.where("sum").name]
+
+
+def test_a_training_that_was_too_poor_says_what_to_delete(home, recipe, use):
+    poor = replace(recipe, at_least={"closeness": 1.0})
+    use(poor)
+    with pytest.raises(ValueError, match="after you have deleted") as error:
+        zoo.load("sum", progress=False)
+    assert str(store.unfinished_path(poor)) in str(error.value) and store.unfinished_path(poor).exists()
+
+
+def test_what_ships_is_checked_as_it_ships(home, recipe):
+    """A figure that only the unrounded weights reach."""
+    model, _ = store.make(recipe, progress=False)
+    exact = model.weight.detach().clone()
+    assert not torch.equal(exact, exact.half().float())
+    picky = replace(
+        recipe, measure=lambda model: {"exact": float(torch.equal(model.weight, exact))}, at_least={"exact": 1.0}
+    )
+    picky.check(model)
+    with pytest.raises(ValueError, match=r"exact is 0\.0"):
+        store.ship(picky, model)
+    assert not store.shipped_path(picky).exists()
+
+
+@pytest.mark.parametrize("steps", ["0", "-5"])
+def test_no_steps_are_refused_in_one_line(home, capsys, steps):
+    assert main(["train", "sum", "--steps", steps]) == 2
+    assert capsys.readouterr().err == f"stop ({steps}) must be at least 1\n"
+
+
+def test_a_disk_that_cannot_be_written_is_told_in_one_line(home, capsys, monkeypatch):
+    monkeypatch.setenv("COURSE_HOME", "/dev/null/home")
+    assert main(["train", "sum", "--steps", "1"]) == 2
+    assert "/dev/null" in capsys.readouterr().err
+
+
 def test_a_figure_that_is_no_number_is_too_poor(recipe):
     with pytest.raises(ValueError, match="closeness is nan"):
         replace(recipe, measure=lambda model: {"closeness": float("nan")}).check(recipe.untrained())

@@ -77,7 +77,7 @@ def train_translator(
     torch.manual_seed(seed)
     model = Transformer(config or numeral_config())
     batches = (numeral_batch(seed, step) for step in range(steps))
-    train(model, batches, steps=steps, lr=lr, loss=translation_loss, progress=progress)
+    train(model, batches, steps=steps, lr=lr, loss=translation_loss, progress=progress, history=[])
     return model.eval()
 
 

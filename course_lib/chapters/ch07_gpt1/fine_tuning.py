@@ -37,7 +37,7 @@ def fine_tune(
             scores, labels[rows], logits, ids[rows], torch.ones_like(ids[rows], dtype=torch.bool), lm_weight
         )
 
-    return train(model, batches, steps=steps, lr=lr, loss=loss, progress=progress)
+    return train(model, batches, steps=steps, lr=lr, loss=loss, progress=progress, history=[])
 
 
 @torch.no_grad()

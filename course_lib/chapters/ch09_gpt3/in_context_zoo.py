@@ -48,8 +48,10 @@ def train_on_tasks(
     size: str, seed: int = 0, *, steps: int = STEPS, progress: Callable[[Iterable], Iterable] = iter
 ) -> GPT2:
     """A model of SIZES, trained by the visible loop."""
+    if size not in SIZES:
+        raise ValueError(f"size ({size!r}) must be one of {', '.join(SIZES)}")
     torch.manual_seed(seed)
     model = GPT2(SIZES[size])
     batches = (task_batch(seed, step) for step in range(steps))
-    train(model, batches, steps=steps, lr=PEAK_LR[size], loss=answer_loss, progress=progress)
+    train(model, batches, steps=steps, lr=PEAK_LR[size], loss=answer_loss, progress=progress, history=[])
     return model.eval()

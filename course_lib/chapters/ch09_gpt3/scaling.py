@@ -50,8 +50,8 @@ def fit_power_law(
     needed = 4 if with_floor else 3
     if n.shape != loss.shape or n.ndim != 1 or len(n) < needed:
         raise ValueError(f"{n.size} sizes and {loss.size} losses; give at least {needed} of each, as many of both")
-    if not ((n > 0).all() and (loss > 0).all()):
-        raise ValueError("sizes and losses must be above 0: the law is a line in their logarithms")
+    if not all((each > 0).all() and np.isfinite(each).all() for each in (n, loss)):
+        raise ValueError("sizes and losses must be above 0 and finite: the law is a line in their logarithms")
     if len(np.unique(n)) < needed - 1:
         raise ValueError(f"only {len(np.unique(n))} different sizes; the fit needs at least {needed - 1}")
     return _with_floor(n, loss) if with_floor else _line(n, loss)

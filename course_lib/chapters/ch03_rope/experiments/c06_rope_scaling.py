@@ -66,7 +66,7 @@ def measure(seed: int, *, progress, steps: int, batch: int, n_texts: int, tuning
 def tune(model: TinyLM, seed: int, steps: int, progress) -> None:
     """A few steps on texts of 8L, as many letters a step as 16 texts of 2L."""
     batches = topic_texts(seed, "tune", 4 * steps, LONGEST).split(4)
-    train(model, batches, steps=steps, lr=PEAK_LR / 4, progress=lambda each: progress(each, "tune"))
+    train(model, batches, steps=steps, lr=PEAK_LR / 4, progress=lambda each: progress(each, "tune"), history=[])
 
 
 def judge(figures: dict[str, Summary]) -> Verdict:

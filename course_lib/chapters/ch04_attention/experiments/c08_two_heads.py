@@ -110,6 +110,7 @@ def measure(seed: int, *, progress, steps: int) -> dict[str, float | list[float]
             lr=PEAK_LR,
             loss=both_letters_loss,
             progress=lambda each: progress(each, label),
+            history=[],
         )
         return model
 

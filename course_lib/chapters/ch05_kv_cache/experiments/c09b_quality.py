@@ -93,7 +93,7 @@ def facts_right(design: str, n_facts: int, seed: int, steps: int, progress) -> f
         return cross_entropy(model(*batch[:2]).flatten(0, 2), batch[2].flatten())
 
     label = f"{design}, {n_facts} facts"
-    train(model, batches, steps=steps, lr=PEAK_LR, loss=loss, progress=lambda each: progress(each, label))
+    train(model, batches, steps=steps, lr=PEAK_LR, loss=loss, progress=lambda each: progress(each, label), history=[])
     *test, answers = draw(500, n_facts, torch.Generator().manual_seed(1000 + seed))
     with torch.no_grad():
         return (model(*test).argmax(-1) == answers).float().mean().item()
@@ -104,7 +104,9 @@ def language_loss(design: str, seed: int, steps: int, progress) -> float:
     torch.manual_seed(seed)
     model = Llama(evened_out(design, 2))
     batches = topic_texts(seed, "train", steps * TEXTS, LENGTH).split(TEXTS)
-    train(model, batches, steps=steps, lr=PEAK_LR, progress=lambda each: progress(each, f"{design}, language"))
+    train(
+        model, batches, steps=steps, lr=PEAK_LR, progress=lambda each: progress(each, f"{design}, language"), history=[]
+    )
     test = topic_texts(seed, "test", 128, LENGTH)
     with torch.no_grad():
         return next_token_losses(model(test), test)[:, 16:].mean().item()

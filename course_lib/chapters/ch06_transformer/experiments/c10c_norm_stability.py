@@ -46,9 +46,12 @@ def measure(seed: int, *, progress, steps: int) -> dict[str, list[list[float]]]:
         row = []
         for lr in progress(RATES, norm):
             model = small_model(norm, seed)
-            train(model, batches, steps=steps, lr=lr, loss=translation_loss)
-            with torch.no_grad():
-                value = translation_loss(model.eval(), test).item()
+            try:
+                train(model, batches, steps=steps, lr=lr, loss=translation_loss, history=[])
+                with torch.no_grad():
+                    value = translation_loss(model.eval(), test).item()
+            except FloatingPointError:
+                value = math.nan
             row.append(value if math.isfinite(value) else 100.0)
         losses.append(row)
     gradients = [gradient_by_layer(small_model(norm, seed), batches[0]) for norm in NORMS]

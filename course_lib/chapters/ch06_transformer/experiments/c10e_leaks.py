@@ -76,7 +76,7 @@ def train_suspect(bug: str, seed: int, steps: int, progress=iter) -> tuple[Trans
         return token_losses(model(source, read, source != PAD_ID), expected)
 
     batches = (numeral_batch(seed, step, SIZE, max_digits=MAX_DIGITS, percent_dates=0) for step in range(steps))
-    history = train(model, batches, steps=steps, lr=LR, loss=loss, progress=progress)
+    history = train(model, batches, steps=steps, lr=LR, loss=loss, progress=progress, history=[])
     return model.eval(), history
 
 

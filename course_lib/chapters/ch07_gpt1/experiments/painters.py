@@ -21,7 +21,7 @@ def pretrained(seed: int, steps: int, progress=iter) -> tuple[GPT1, list[float]]
     torch.manual_seed(seed)
     gpt = GPT1(CONFIG)
     texts, _ = inventories(seed, "unlabelled", steps * BATCH, N_THINGS_UNLABELLED)
-    losses = train(gpt, texts.split(BATCH), steps=steps, lr=PRETRAINING_LR, progress=progress)
+    losses = train(gpt, texts.split(BATCH), steps=steps, lr=PRETRAINING_LR, progress=progress, history=[])
     return with_new_tokens(gpt, 3), losses
 
 

@@ -34,7 +34,7 @@ def trained(
         GPT2Config(n_vocab=tokenizer().n_vocab, context=CONTEXT, d_model=d_model, n_layers=n_layers, n_heads=4)
     )
     ids = documents(seed, steps * BATCH, rate, mismatched=mismatched)
-    train(model, ids.split(BATCH), steps=steps, lr=PEAK_LR, progress=progress)
+    train(model, ids.split(BATCH), steps=steps, lr=PEAK_LR, progress=progress, history=[])
     return model.eval()
 
 

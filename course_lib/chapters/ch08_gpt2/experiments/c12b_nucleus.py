@@ -40,7 +40,7 @@ def captions(seed: int, n: int) -> torch.Tensor:
 def trained(seed: int, steps: int, progress=iter) -> GPT2:
     torch.manual_seed(seed)
     model = GPT2(GPT2Config(n_vocab=tokenizer().n_vocab, context=LENGTH + 8, d_model=48, n_layers=2, n_heads=4))
-    train(model, captions(seed, steps * BATCH).split(BATCH), steps=steps, lr=PEAK_LR, progress=progress)
+    train(model, captions(seed, steps * BATCH).split(BATCH), steps=steps, lr=PEAK_LR, progress=progress, history=[])
     return model.eval()
 
 

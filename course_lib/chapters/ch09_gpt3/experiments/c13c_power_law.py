@@ -48,6 +48,7 @@ def trained(width: int, world: Tensor, chances: Tensor, steps: int, seed: int, p
         lr=PEAK_LR,
         loss=lambda model, ids: answer_losses(model, ids).mean(),
         progress=lambda each: progress(each, f"d = {width}"),
+        history=[],
     )
     return model.eval()
 

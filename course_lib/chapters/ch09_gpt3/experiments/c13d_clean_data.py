@@ -45,7 +45,7 @@ def trained(ids: Int[Tensor, "N"], n_vocab: int, steps: int, seed: int, progress
     model = TinyLM(config, LearnedScheme(LENGTH, D_MODEL))
     chance = torch.Generator().manual_seed(seed)
     starts = torch.randint(len(ids) - LENGTH + 1, (steps, BATCH, 1), generator=chance)
-    train(model, ids[starts + torch.arange(LENGTH)], steps=steps, lr=PEAK_LR, progress=progress)
+    train(model, ids[starts + torch.arange(LENGTH)], steps=steps, lr=PEAK_LR, progress=progress, history=[])
     return model.eval()
 
 
