@@ -77,7 +77,8 @@ class CausalSelfAttention(nn.Module):
     ) -> Float[Tensor, "B T D"]:
         """may_attend: [T S] or [B 1 T S] instead of the causal mask, S counting the tokens in the cache."""
         check_batch(x, self.to_qkv.in_features)
-        q, k, v = rearrange(self.to_qkv(x), "B T (three H Dh) -> three B H T Dh", three=3, H=self.n_heads).unbind()
+        parts = self.to_qkv(x).chunk(3, dim=-1)  # chunks, for their gradients are joined in one copy, not in two
+        q, k, v = (rearrange(part, "B T (H Dh) -> B H T Dh", H=self.n_heads) for part in parts)
         if cache is not None:
             k, v = cache.append(k, v)
         heads = attend_causally(q, k, v, may_attend, dropout=self.dropout if self.training else 0.0)

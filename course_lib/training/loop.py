@@ -18,7 +18,7 @@ from course_lib.foundations.checks import check_count
 
 def next_token_losses(logits: Float[Tensor, "B T V"], ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T-1"]:
     """How surprised position t is by token t + 1, in nats."""
-    return cross_entropy(logits[:, :-1].transpose(1, 2), ids[:, 1:], reduction="none")
+    return cross_entropy(logits.transpose(1, 2)[..., :-1], ids[:, 1:], reduction="none")
 
 
 def next_token_loss(model: nn.Module, ids: Int[Tensor, "B T"]) -> Float[Tensor, ""]:
