@@ -6,7 +6,7 @@ running an experiment does.
 
 from course_lib.claims.core import OUTCOMES, Claim, Summary, Verdict
 from course_lib.claims.registry import experiment_files, get_claim, known_id, registry
-from course_lib.claims.render import render_html, render_text
+from course_lib.claims.render import judge_changed, outcome_text, render_html, render_text
 from course_lib.claims.runner import refresh, run
 from course_lib.claims.storage import figures_of, is_stale, load_record
 
@@ -19,8 +19,10 @@ __all__ = [
     "figures_of",
     "get_claim",
     "is_stale",
+    "judge_changed",
     "known_id",
     "load_record",
+    "outcome_text",
     "refresh",
     "registry",
     "render_html",
