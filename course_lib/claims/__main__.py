@@ -1,4 +1,4 @@
-"""Command line: `python -m course_lib.claims list | run ID… [--quick] [--jobs N] | run --stale [--jobs N] | show ID`."""
+"""Command line: `python -m course_lib.claims list | run ID… [--quick] | run --stale [--jobs N] | show ID`."""
 
 from __future__ import annotations
 

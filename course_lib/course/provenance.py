@@ -256,12 +256,13 @@ class Reach:
 
     def _data_files(self) -> set[Path]:
         """Packaged files that strings name: whole, or without the suffix where `f"{name}.json"` or the like adds it."""
+        named = {each.rpartition("/")[2] for each in self.strings if len(each) < 100}
+        patterns = [each for each in named if len(each.partition(".")[0].replace("*", "")) >= LEAST_OF_A_NAME]
+        patterns = [each for each in patterns if "*" in each]
         found = set()
-        patterns = [each for each in self.strings if "*" in each and len(each) < 100]
-        patterns = [each for each in patterns if len(each.partition(".")[0].replace("*", "")) >= LEAST_OF_A_NAME]
         for file in _packaged():
-            names = [file.name, file.stem] if f"*{file.suffix}" in self.strings else [file.name]
-            if any(name in self.strings or any(fnmatchcase(name, each) for each in patterns) for name in names):
+            names = [file.name, file.stem] if f"*{file.suffix}" in named else [file.name]
+            if any(name in named or any(fnmatchcase(name, each) for each in patterns) for name in names):
                 found.add(file)
         return found
 
