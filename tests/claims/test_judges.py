@@ -47,6 +47,7 @@ REFUTED = {
     "C07": [
         {"variance_exponent": 0.5},
         {"variance_scaled": lambda values: values * 1.2},
+        {"variance_scaled": lambda values: values * 1.07},  # the bar is 5 %
     ],
     "C08": [
         {"parameters": lambda values: values + 1},
