@@ -11,10 +11,11 @@ imported, does not count.
 import ast
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import partial
-from inspect import getsourcefile, unwrap
+from inspect import unwrap
 from pathlib import Path
 from types import FunctionType
 from typing import NamedTuple
@@ -45,17 +46,23 @@ def words_hash(experiment: Path) -> str:
 
 
 def objects_hash(*objects: object) -> str:
-    """Hash of what functions, classes and partials of them reach; of anything else what it looks like."""
+    """Hash of what functions, classes and partials of them reach, and what an object's class does; None is itself.
+
+    What another package defines counts by its name.
+    """
     reach = Reach()
     for each in objects:
         while isinstance(each, partial):
             reach.tell(ascii((each.args, sorted(each.keywords.items()))))
             each = each.func
-        if isinstance(each, FunctionType | type):
-            name = each.__qualname__.split(".")[0]
-            reach.tell(reach.follow(Place(Path(getsourcefile(unwrap(each))).resolve(), name)))
+        each = unwrap(getattr(each, "__func__", each))
+        if not isinstance(each, FunctionType | type):
+            each = type(each)
+        file = Path(sys.modules[each.__module__].__file__ or "") if each.__module__ != "builtins" else Path()
+        if file.is_relative_to(ROOT) or (file.is_file() and "site-packages" not in file.parts):
+            reach.tell(reach.follow(Place(file, each.__qualname__.split(".")[0])))
         else:
-            reach.tell(ascii(each))
+            reach.tell(f"{each.__module__}.{each.__qualname__}")
     return reach.hash()
 
 

@@ -46,7 +46,7 @@ def test_quick_run_shows_figures_and_leaves_the_record(capsys):
 )
 def test_bad_usage_is_refused(arguments):
     with pytest.raises(SystemExit, match="2"):
-        main(arguments.split())
+        main(arguments)
 
 
 def test_reading_records_loads_no_torch():
