@@ -6,7 +6,7 @@ comments, layout, docstrings, annotations and the text of errors. The fields of 
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
@@ -36,13 +36,15 @@ class Reference:
 class Definition:
     """`text` has a NUL where a reference stands; `references` are in the order of reading.
 
-    `strings`: literals, with "*" for what f-strings fill in. `imports` are made when it runs. `source` is the raw text.
+    `strings`: literals, with "*" for what f-strings fill in. `imports` are made when it runs. `errors`: what it says
+    when it raises. `source` is the raw text.
     """
 
     text: str
     references: tuple[Reference, ...] = ()
     strings: frozenset[str] = frozenset()
     imports: tuple[Imported, ...] = ()
+    errors: tuple[str, ...] = ()
     source: str = ""
 
 
@@ -66,7 +68,8 @@ class Module:
         """Syntax of this module as a definition."""
         reader = Reader(self.names)
         text = "\n".join(filter(None, map(reader.read, nodes)))
-        return Definition(text, tuple(reader.references), frozenset(reader.strings), tuple(reader.imports))
+        strings, imports = frozenset(reader.strings), tuple(reader.imports)
+        return Definition(text, tuple(reader.references), strings, imports, tuple(reader.errors))
 
 
 @cache
@@ -89,9 +92,7 @@ def parse(text: str) -> Module:
         if not own.text:
             continue
         first = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", []))])
-        own = Definition(
-            own.text, own.references, own.strings, own.imports, "\n".join(lines[first - 1 : statement.end_lineno])
-        )
+        own = replace(own, source="\n".join(lines[first - 1 : statement.end_lineno]))
         for name in names:
             if name in module.definitions:
                 module.definitions[name].append(own)
@@ -111,6 +112,7 @@ class Reader:
         self.references: list[Reference] = []
         self.strings: set[str] = set()
         self.imports: list[Imported] = []
+        self.errors: list[str] = []
 
     def read(self, node: object) -> str:
         """The text of a node; "" for what does not count."""
@@ -171,6 +173,8 @@ class Reader:
         """What is raised; of Python's own errors the type alone."""
         call = node.exc
         plain = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id not in self.module_names
+        if plain:
+            self.errors.append(ast.unparse(call))
         return call.func if plain else call
 
     def _keep_string(self, node: ast.Constant | ast.JoinedStr) -> None:

@@ -26,6 +26,7 @@ from course_lib.course.definitions import Definition, Imported, Module, Referenc
 ROOT = Path(course_lib.__file__).resolve().parent
 MEASURING = {"seeds", "measure", "full"}
 JUDGING = {"judge"}
+RECIPES = "zoo/recipes/*.py"  # each ends in RECIPES = [Recipe(name=…), …]
 HASHES = {"code", "words"}  # of a record, that nobody is shown
 LEAST_OF_A_NAME = 3  # characters of a data file's name that an f-string must hold to name it
 
@@ -67,24 +68,26 @@ def objects_hash(*objects: object) -> str:
 
 
 def files_hash(files: Iterable[Path]) -> str:
-    """Hash of all that whole files can reach: notebooks, errata, exercises."""
-    reach = Reach()
+    """Hash of all that whole files can reach: notebooks, errata, exercises. If one prints errors, their text counts."""
+    files = list(files)
+    reach = Reach(errors=any(_prints_errors(parse(file.read_text(encoding="utf-8"))) for file in files[:1]))
     for file in files:
         reach.tell(reach.follow(Place(file, WHOLE)))
     return reach.hash()
 
 
 def sources_named(file: Path, call: str) -> list[str]:
-    """Raw text of the definitions that a file hands to a function, as in `show_source(attend)`."""
+    """Path and raw text of the definitions that a file hands to a function, as in `show_source(attend)`."""
     reach = Reach()
     module, found = reach.module(file), []
-    for statement in module.statements:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == call:
-                for reference in module.read(node.args).references:
-                    place, _ = reach.resolve(file, reference)
-                    if isinstance(place, Place):
-                        found += [each.source for each in reach.definitions(place)]
+    for reference in module.read(node for call in _calls(module, call) for node in call.args).references:
+        place, _ = reach.resolve(file, reference)
+        if isinstance(place, Place):
+            shown = (
+                [each.source for each in reach.definitions(place)] if place.name else [place.file.read_text("utf-8")]
+            )
+            where = place.file.relative_to(ROOT).as_posix() if place.file.is_relative_to(ROOT) else place.file.name
+            found += ["\n".join([where, *shown])]
     return found
 
 
@@ -104,7 +107,8 @@ class Reach:
     Files are read once, so that one `Reach` sees one state of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, errors: bool = False) -> None:
+        self.errors = errors
         self.numbers: dict[Place, int] = {}
         self.parts: list[str] = []
         self.strings: set[str] = set()
@@ -115,12 +119,15 @@ class Reach:
 
     def hash(self, effects: bool = True) -> str:
         """Hash of what was told and followed and what that leads to: effects of imports and data files, too."""
-        self._drain()
         done: set[tuple[Path, Definition]] = set()
-        while effects and (new := [each for each in self._effects() if each not in done]):
+        while True:
+            self._drain()
+            self._follow_recipes()
+            new = [each for each in self._effects() if each not in done] if effects else []
+            if not new:
+                break
             done |= set(new)
             self.queue += sorted(new, key=lambda each: each[1].text)
-            self._drain()
         for file in sorted(self._data_files(), key=lambda file: file.name):
             self.tell(f"{file.name} {hashlib.sha256(data_bytes(file)).hexdigest()}")
         return hashlib.sha256("\0\0".join(self.parts).encode()).hexdigest()
@@ -176,10 +183,22 @@ class Reach:
                 for each in self._run_by(file, imported):
                     self._execute(each)
             targets = [self._target(file, reference) for reference in definition.references]
-            self.tell("\n".join([definition.text, *targets]))
+            self.tell("\n".join([definition.text, *targets, *(definition.errors if self.errors else ())]))
         for name in sorted(each for each in self.strings if each.startswith(f"{ROOT.name}.")):
             if (named := self._file_of(tuple(name.split(".")))) and Place(named, WHOLE) not in self.numbers:
                 self.tell(self.follow(Place(named, WHOLE)))
+                self._drain()
+
+    def _follow_recipes(self) -> None:
+        """Recipes of the zoo that a string names, where weights are loaded by name."""
+        for file in sorted(ROOT.glob(RECIPES)) if "*.safetensors" in self.strings else ():
+            module = self.module(file)
+            named = module.read(
+                keyword.value for call in _calls(module, "Recipe") for keyword in call.keywords if keyword.arg == "name"
+            )
+            known = Place(file, "RECIPES") in self.numbers
+            if not known and any(fnmatchcase(each, name) for name in named.strings for each in self.strings):
+                self.tell(self.follow(Place(file, "RECIPES")))
                 self._drain()
 
     def _target(self, file: Path, reference: Reference) -> str:
@@ -294,18 +313,28 @@ def data_bytes(file: Path) -> bytes:
 def _claim_reach(experiment: Path, counts: Callable[[str | None], bool]) -> Reach:
     """What arguments of `Claim(...)` reach; `**` has no name. The whole file where there is no Claim."""
     reach = Reach()
-    module, found = reach.module(experiment), False
-    for statement in module.statements:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Claim":
-                found = True
-                for keyword in sorted(node.keywords, key=lambda keyword: str(keyword.arg)):
-                    if counts(keyword.arg):
-                        reach.tell(str(keyword.arg))
-                        reach.take(experiment, module.read([keyword.value]))
-    if not found:
+    module, claims = reach.module(experiment), list(_calls(reach.module(experiment), "Claim"))
+    for claim in claims:
+        for keyword in sorted(claim.keywords, key=lambda keyword: str(keyword.arg)):
+            if counts(keyword.arg):
+                reach.tell(str(keyword.arg))
+                reach.take(experiment, module.read([keyword.value]))
+    if not claims:
         reach.follow(Place(experiment, WHOLE))
     return reach
+
+
+def _calls(module: Module, name: str) -> Iterator[ast.Call]:
+    """The calls `name(...)` in a file."""
+    for node in (inner for statement in module.statements for inner in ast.walk(statement)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+            yield node
+
+
+def _prints_errors(module: Module) -> bool:
+    """Whether a file catches an error by name, as to print it."""
+    nodes = (inner for statement in module.statements for inner in ast.walk(statement))
+    return any(isinstance(node, ast.ExceptHandler) and node.name for node in nodes)
 
 
 def reached(experiment: Path) -> set[str]:
