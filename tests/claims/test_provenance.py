@@ -255,6 +255,10 @@ COUNTS_NOT = {
         "m = 1\ndef double(m): return lambda: m",
         "m = 2\ndef double(m): return lambda: m",
     ),
+    "name bound inside a comprehension": (
+        "m = 1\ndef double(x):\n    y = [m := z for z in x]\n    return m",
+        "m = 2\ndef double(x):\n    y = [m := z for z in x]\n    return m",
+    ),
     "for people who check types": (
         "def double(x): return x",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import os\ndef double(x): return x",
