@@ -59,11 +59,7 @@ def show_source(*rooms: Any) -> None:
     Raises TypeError for what has no Python source.
     """
     for room in rooms:
-        lines, first = inspect.getsourcelines(room)
-        code = "".join(lines).rstrip()
-        where = _place(room)
-        if not inspect.ismodule(room):
-            where += f"，第 {first}–{first + len(lines) - 1} 行"
+        code, where = inspect.getsource(room).rstrip(), _place(room)
         fence = "```" if "```" not in code else "````"
         _show({"text/markdown": f"`{where}`\n\n{fence}python\n{code}\n{fence}", "text/plain": f"# {where}\n{code}"})
 

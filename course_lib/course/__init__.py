@@ -1,1 +1,1 @@
-"""The machinery of the course: claims, 考据 and exercises with their registries, the outline, the self-test."""
+"""The machinery of the course: what its evidence was made by."""

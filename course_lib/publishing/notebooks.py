@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from nbformat import NotebookNode
 
 import course_lib
 from course_lib.chapter_files import CHAPTERS
-from course_lib.course.provenance import imported_modules
+from course_lib.provenance import data_bytes, files_hash, sources_named
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
 ROOT = PACKAGE.parent
@@ -138,31 +139,36 @@ def is_fresh(source: Path) -> bool:
 
 
 def key(source: Path) -> str:
-    """Hash of all that an execution reads: the notebook, the modules it imports, the experiments, records and results
-    of benchmarks that it shows.
+    """Hash of all that an execution reads: the notebook, the definitions that it and what it shows can reach, the raw
+    text of sources that it shows, the records, data files and results of benchmarks that it names.
 
-    Follows imports through course_lib, and the ids C05, K03-1, 03-rope-2 and names such as decoding.json in the text to
-    their files.
+    A new definition in a room changes no key. An error's text counts where the notebook catches errors by name.
     """
     text = source.read_text(encoding="utf-8")
-    starts = [source]
-    for number, letter in re.findall(r"\bC(\d\d)([a-z]?)\b", text):
-        starts += CHAPTERS.glob(f"*/experiments/c{number}{letter}_*.py")
-    for chapter in re.findall(r"\bK(\d\d)-\d", text):
-        starts += CHAPTERS.glob(f"ch{chapter}_*/errata.py")
-    for chapter in re.findall(r"[\"'](\d\d)-[a-z]", text):
-        starts += CHAPTERS.glob(f"ch{chapter}_*/exercises.py")
-    starts = [start for start in dict.fromkeys(starts) if start.is_file()]
-    files = set(starts) | {module for start in starts for module in imported_modules(start)}
-    files |= set((PACKAGE / "course" / "claims").glob("*.py")) | set((PACKAGE / "widgets" / "js").glob("*.js"))
-    for number, letter in re.findall(r"\bC(\d\d)([a-z]?)\b", text):
-        files |= set(CHAPTERS.glob(f"*/records/C{number}{letter}.json"))
-    files |= {ROOT / "benchmarks" / "results" / name for name in re.findall(r"\b[\w-]+\.json\b", text)}
-    digest = hashlib.sha256()
-    for file in sorted(file for file in files if file.is_file()):
-        name = file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else file.name
-        digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+    code, data = files_named(text)
+    digest = hashlib.sha256(text.encode() + files_hash([source, *code]).encode())
+    for shown in sources_named(source, "show_source"):
+        digest.update(b"\0" + shown.encode())
+    for file in data:
+        digest.update(b"\0" + file.name.encode() + b"\0" + data_bytes(file))
     return digest.hexdigest()
+
+
+def files_named(text: str) -> tuple[list[Path], list[Path]]:
+    """Files that ids (C05, K03-1, 03-rope-2) and names (decoding.json) stand for: code, and what counts as it is.
+
+    Exercises count as they stand, too: their solutions are shown. So does the JavaScript of all widgets.
+    """
+    claims = {f"{number}{letter}" for number, letter in re.findall(r"\bC(\d\d)([a-z]?)\b", text)}
+    experiments = [file for each in claims for file in CHAPTERS.glob(f"*/experiments/c{each}_*.py")]
+    errata = [CHAPTERS.glob(f"ch{chapter}_*/errata.py") for chapter in re.findall(r"\bK(\d\d)-\d", text)]
+    exercises = [CHAPTERS.glob(f"ch{chapter}_*/exercises.py") for chapter in re.findall(r"[\"'](\d\d)-[a-z]", text)]
+    errata, exercises = (list(chain.from_iterable(found)) for found in (errata, exercises))
+    data = [file for each in claims for file in CHAPTERS.glob(f"*/records/C{each}.json")]
+    data += [ROOT / "benchmarks" / "results" / name for name in re.findall(r"\b[\w-]+\.json\b", text)]
+    data += [*exercises, *(PACKAGE / "widgets" / "js").glob("*.js")]
+    code, data = ({file for file in files if file.is_file()} for files in (experiments + errata + exercises, data))
+    return sorted(code, key=lambda file: file.name), sorted(data, key=lambda file: file.name)
 
 
 def cache_path(source: Path) -> Path:

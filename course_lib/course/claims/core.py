@@ -96,10 +96,15 @@ def round_significant(x: Any, digits: int = SIGNIFICANT_DIGITS) -> np.ndarray:
 
 
 def rounded_figures(claim_id: str, seed: int, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of one seed as plain lists and floats, 6 significant digits; refuses NaN and infinity."""
+    """The figures of one seed as plain lists and floats, 6 significant digits; refuses NaN, infinity and no numbers."""
     plain = {}
     for name, value in figures.items():
-        value = np.asarray(value, dtype=np.float64)
+        try:
+            value = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"{claim_id}, seed {seed}: figure {name!r} is no number or array of them: {error}"
+            ) from error
         if not np.isfinite(value).all():
             raise ValueError(f"{claim_id}, seed {seed}: figure {name!r} is not finite; measure something that is")
         plain[name] = round_significant(value).tolist()
@@ -111,4 +116,8 @@ def summarise(per_seed: list[Mapping[str, Any]]) -> dict[str, Summary]:
     names = [set(figures) for figures in per_seed]
     if any(each != names[0] for each in names):
         raise ValueError(f"seeds measured different figures: {[sorted(each) for each in names]}")
+    for name in per_seed[0]:
+        shapes = [np.shape(figures[name]) for figures in per_seed]
+        if len(set(shapes)) > 1:
+            raise ValueError(f"figure {name!r} has other shapes for other seeds: {shapes}")
     return {name: Summary(np.array([figures[name] for figures in per_seed], dtype=np.float64)) for name in per_seed[0]}

@@ -27,7 +27,7 @@ def experiment_file(claim_id: str) -> Path:
     """The file of one claim; upper or lower case. Raises `KeyError` that lists the ids there are."""
     files = experiment_files()
     for known, file in files.items():
-        if known.lower() == claim_id.lower():
+        if known.lower() == str(claim_id).lower():
             return file
     raise KeyError(f"no claim {claim_id!r}; there are {', '.join(files)}")
 

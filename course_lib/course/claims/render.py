@@ -17,7 +17,7 @@ MAX_SHOWN = 8
 def render_text(record: Mapping[str, Any]) -> str:
     """The record in plain text: verdict, what was measured, what would refute it."""
     sign, _ = BADGE[record["verdict"]]
-    lines = [f"{record['id']} {record['title']}  [{sign} {OUTCOMES[record['verdict']]}{_form(record)}]"]
+    lines = [f"{record['id']} {record['title']}  [{sign} {outcome_text(record)}{_form(record)}]"]
     lines += [f"主张：{record['statement']}", f"结论：{record['sentence']}"]
     lines += [f"  {label}：{value}" for label, value in measured(record)]
     lines.append(f"若出现则推翻：{record['refuted_if']}")
@@ -30,10 +30,9 @@ def render_text(record: Mapping[str, Any]) -> str:
 def render_html(record: Mapping[str, Any]) -> str:
     """The record as HTML that needs no style sheet; classes `course-claim` and `course-claim-holds` … restyle it."""
     sign, colour = BADGE[record["verdict"]]
-    outcome = OUTCOMES[record["verdict"]]
     badge = (
         f'<span class="course-claim-badge" style="background:{colour};color:#fff;border-radius:.8em;padding:.1em .7em;'
-        f'white-space:nowrap">{sign} {outcome}</span>'
+        f'white-space:nowrap">{sign} {outcome_text(record)}</span>'
     )
     cell = "text-align:left;padding:.15em .8em .15em 0;vertical-align:top"
     rows = "".join(
@@ -52,6 +51,16 @@ def render_html(record: Mapping[str, Any]) -> str:
         f"<p><b>若出现则推翻</b>：{escape(record['refuted_if'])}</p>{limits}"
         f'<p style="opacity:.75;font-size:.9em">{escape(_footer(record))}</p></div>'
     )
+
+
+def judge_changed(record: Mapping[str, Any]) -> bool:
+    """Whether the verdict is that of another judge than stood when the figures were measured."""
+    return record.get("judge") != record.get("judged")
+
+
+def outcome_text(record: Mapping[str, Any]) -> str:
+    """The verdict in Chinese; marked if its judge changed after the figures were known."""
+    return OUTCOMES[record["verdict"]] + ("（判据后改）" if judge_changed(record) else "")
 
 
 def format_number(x: float) -> str:

@@ -67,3 +67,14 @@ def test_a_figure_that_is_not_finite_is_refused_by_name(bad):
 def test_seeds_must_measure_the_same_figures():
     with pytest.raises(ValueError, match="different figures"):
         summarise([{"a": 1.0}, {"b": 1.0}])
+
+
+def test_seeds_must_measure_figures_of_one_shape():
+    with pytest.raises(ValueError, match=r"'a' has other shapes for other seeds: \[\(1,\), \(2,\)\]"):
+        summarise([{"a": [1.0]}, {"a": [1.0, 2.0]}])
+
+
+@pytest.mark.parametrize("bad", ["x", {}, [[1.0], [1.0, 2.0]]])
+def test_a_figure_that_is_no_number_is_refused_by_name(bad):
+    with pytest.raises(ValueError, match=r"C99, seed 7: figure 'loss' is no number"):
+        rounded_figures("C99", 7, {"loss": bad})

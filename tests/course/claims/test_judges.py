@@ -47,6 +47,8 @@ REFUTED = {
     "C07": [
         {"variance_exponent": 0.5},
         {"variance_scaled": lambda values: values * 1.2},
+        {"variance_scaled": lambda values: values * 1.07},  # both bars are 5 %
+        {"variance_exponent": 0.93},
     ],
     "C08": [
         {"parameters": lambda values: values + 1},

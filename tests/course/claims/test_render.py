@@ -54,6 +54,13 @@ def test_shows_figures_with_spread_verdict_refutation_seconds_and_versions(recor
     assert "共 20 个" in shown and "2×2" in shown
 
 
+@pytest.mark.parametrize("render", [claims.render_html, claims.render_text])
+def test_a_judge_that_changed_after_measuring_is_marked(record, render):
+    assert "判据后改" not in render(record | {"judge": "1", "judged": "1"})
+    for then in ("2", None):
+        assert "部分成立（判据后改）" in render(record | {"judge": then, "judged": "1"})
+
+
 def test_html_escapes_what_authors_write(record):
     html = claims.render_html(record)
     assert "a &lt; b" in html and "主张 &lt;b&gt;" in html and "若 &amp; 则" in html and "<i>" not in html
