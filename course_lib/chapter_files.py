@@ -27,6 +27,13 @@ def having(name: str) -> dict[str, Path]:
     return {number: folder / name for number, folder in folders().items() if (folder / name).is_file()}
 
 
+def recipe_files(name: str) -> list[Path]:
+    """The recipe.py files that may hold a model of this name, by their text: name="numerals", f"icl-{size}"."""
+    said = re.compile(r'\bname=f?"([\w-]+)')
+    files = having("recipe.py").values()
+    return [file for file in files if name.startswith(tuple(said.findall(file.read_text("utf-8"))))]
+
+
 def load(file: Path) -> ModuleType:
     """Import one file of a chapter, and no other chapter."""
     return importlib.import_module(".".join((__package__, *file.relative_to(CHAPTERS.parent).with_suffix("").parts)))

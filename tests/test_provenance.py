@@ -143,8 +143,8 @@ def test_judge_and_words_have_hashes_of_their_own(package, old, new, judges):
         ("import course_lib.foundations.room", "course_lib.foundations.room.double(seed)"),
         ("import course_lib.foundations.room as r", "r.double(seed)"),
         ("from course_lib import foundations", "foundations.room.double(seed)"),
-        ("from ...models import helper", "helper.double(seed)"),
-        ("from ... import models", "models.helper.double(seed)"),
+        ("from ....models import helper", "helper.double(seed)"),
+        ("from .... import models", "models.helper.double(seed)"),
         ("from course_lib.foundations.moved import double", "double(seed)"),
     ],
 )

@@ -17,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 
 import course_lib
-from course_lib.chapter_files import CHAPTERS
+from course_lib import chapter_files
 from course_lib.provenance import data_bytes, files_hash, sources_named
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
@@ -155,19 +154,21 @@ def key(source: Path) -> str:
 
 
 def files_named(text: str) -> tuple[list[Path], list[Path]]:
-    """Files that ids (C05, K03-1, 03-rope-2) and names (decoding.json) stand for: code, and what counts as it is.
+    """Files that ids (C05, K03-1, 03-rope-2), models and names (decoding.json) stand for: code; and what counts whole.
 
     Exercises count as they stand, too: their solutions are shown. So does the JavaScript of all widgets.
     """
+    folders = chapter_files.folders()
     claims = {f"{number}{letter}" for number, letter in re.findall(r"\bC(\d\d)([a-z]?)\b", text)}
-    experiments = [file for each in claims for file in CHAPTERS.glob(f"*/experiments/c{each}_*.py")]
-    errata = [CHAPTERS.glob(f"ch{chapter}_*/errata.py") for chapter in re.findall(r"\bK(\d\d)-\d", text)]
-    exercises = [CHAPTERS.glob(f"ch{chapter}_*/exercises.py") for chapter in re.findall(r"[\"'](\d\d)-[a-z]", text)]
-    errata, exercises = (list(chain.from_iterable(found)) for found in (errata, exercises))
-    data = [file for each in claims for file in CHAPTERS.glob(f"*/records/C{each}.json")]
+    experiments = [file for each in claims for file in chapter_files.CHAPTERS.glob(f"*/experiments/c{each}_*.py")]
+    errata = [folders[each] / "errata.py" for each in re.findall(r"\bK(\d\d)-\d", text) if each in folders]
+    exercises = [folders[each] / "exercises.py" for each in re.findall(r"[\"'](\d\d)-[a-z]", text) if each in folders]
+    models = re.findall(r"\bload\(f?[\"']([\w-]+)", text)
+    code = [*experiments, *errata, *exercises, *(file for each in models for file in chapter_files.recipe_files(each))]
+    data = [file for each in claims for file in chapter_files.CHAPTERS.glob(f"*/records/C{each}.json")]
     data += [ROOT / "benchmarks" / "results" / name for name in re.findall(r"\b[\w-]+\.json\b", text)]
     data += [*exercises, *(PACKAGE / "widgets" / "js").glob("*.js")]
-    code, data = ({file for file in files if file.is_file()} for files in (experiments + errata + exercises, data))
+    code, data = ({file for file in files if file.is_file()} for files in (code, data))
     return sorted(code, key=lambda file: file.name), sorted(data, key=lambda file: file.name)
 
 

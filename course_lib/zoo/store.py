@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +23,25 @@ EVERY = 100  # steps between two checkpoints of an unfinished training
 
 def registry() -> dict[str, Recipe]:
     """All recipes by name, of every chapter's recipe.py. Raises ValueError for a name given twice."""
-    found: dict[str, Recipe] = {}
-    for chapter, file in chapter_files.having("recipe.py").items():
-        for recipe in chapter_files.load(file).RECIPES:
-            if recipe.name in found:
-                raise ValueError(f"chapter {chapter}: there is a recipe {recipe.name!r} already; choose another name")
-            found[recipe.name] = recipe
-    return found
+    return _recipes(chapter_files.having("recipe.py").values())
 
 
 def get_recipe(name: str) -> Recipe:
-    """Raises KeyError that lists the names there are."""
-    found = registry()
+    """One recipe, loading no chapter but its own. Raises KeyError that lists the names there are."""
+    found = _recipes(chapter_files.recipe_files(name))
     if name not in found:
-        raise KeyError(f"no recipe {name!r}; there are {', '.join(found)}")
+        raise KeyError(f"no recipe {name!r}; there are {', '.join(registry())}")
     return found[name]
+
+
+def _recipes(files: Iterable[Path]) -> dict[str, Recipe]:
+    found: dict[str, Recipe] = {}
+    for file in files:
+        for recipe in chapter_files.load(file).RECIPES:
+            if recipe.name in found:
+                raise ValueError(f"{file}: there is a recipe {recipe.name!r} already; choose another name")
+            found[recipe.name] = recipe
+    return found
 
 
 def load(name: str, *, progress: bool = True) -> nn.Module:

@@ -10,7 +10,7 @@ import pytest
 from pair import code, notebook, shown, stream, write_source
 
 import course_lib
-from course_lib import provenance
+from course_lib import chapter_files, provenance
 from course_lib.publishing import notebooks
 from course_lib.publishing.notebooks import LIVE_WIDGET, WIDGET, drift, executed, is_fresh, read_source, strip, sync
 
@@ -131,6 +131,7 @@ def copy(tmp_path, monkeypatch):
     shutil.copytree(notebooks.ROOT / "benchmarks" / "results", root.parent / "benchmarks" / "results")
     monkeypatch.setattr(provenance, "ROOT", root)
     monkeypatch.setattr(notebooks, "PACKAGE", root)
+    monkeypatch.setattr(chapter_files, "CHAPTERS", root / "chapters")
     monkeypatch.setattr(notebooks, "ROOT", root.parent)
     return root
 
@@ -181,11 +182,10 @@ def test_what_a_notebook_names_counts_and_nothing_else_of_the_kind(copy, tmp_pat
         assert stale_after(copy, tmp_path, body, file, "", json.dumps(other)) == ("records" not in file)
     else:
         assert stale_after(copy, tmp_path, body, file, "\n\n\n", "\n\n\nprint(1)\n\n\n")
-    name = (copy / file).name
-    aside = name.replace("03", "04").replace("c05_relative_score", "c07_scaled_scores").replace("C05", "C07")
-    aside = aside.replace("decoding", "training").replace("numerals", "captions")
-    assert aside != name
-    assert not stale_after(copy, tmp_path, body, str(Path(file).with_name(aside)), "\n", "\n\n")
+    aside = file.replace("ch03_rope", "ch04_attention").replace("c05_relative_score", "c07_scaled_scores")
+    aside = aside.replace("C05", "C07").replace("decoding", "training").replace("ch06_transformer", "ch08_gpt2")
+    assert aside != file
+    assert not stale_after(copy, tmp_path, body, aside, "\n", "\n\n")
 
 
 def test_the_notebooks_own_functions_may_be_shown(tmp_path):

@@ -68,8 +68,10 @@ def use(monkeypatch):
     """use(recipe, ...): let these be all recipes there are."""
 
     def use(*recipes: Recipe) -> None:
+        known = {recipe.name: recipe for recipe in recipes}
         for place in ("course_lib.zoo.store.registry", "course_lib.zoo.__main__.registry"):
-            monkeypatch.setattr(place, lambda: {recipe.name: recipe for recipe in recipes})
+            monkeypatch.setattr(place, lambda: known)
+        monkeypatch.setattr(store, "_recipes", lambda files: known)
 
     return use
 

@@ -21,7 +21,7 @@ def conftest_loss(model, batch):
     return (model(batch) - 3 * batch.sum(-1, keepdim=True)).square().mean()
 
 
-def never(step: int):
+def never(*args):
     raise AssertionError("trained again")
 
 
@@ -101,7 +101,7 @@ def test_hours_of_training_outlive_a_death_before_the_weights_are_written(home, 
         owner, name = {"check": (zoo.Recipe, "check"), "write": (store, "write_weights")}[moment]
         patched.setattr(owner, name, die)
         zoo.load("sum", progress=False)
-    use(replace(recipe, batches=never))
+    monkeypatch.setattr("course_lib.training.step.Update.__call__", never)
     zoo.load("sum", progress=False)
     assert [file.name for file in (home / "home" / "zoo").iterdir()] == [zoo.where("sum").name]
 

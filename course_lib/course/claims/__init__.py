@@ -1,7 +1,8 @@
 """Claims: what the course states, measured by experiments that could come out the other way.
 
-`python -m course_lib.course.claims list | run C05 [--quick] | run --stale | show C05`. Importing this package loads no torch;
-running an experiment does.
+    python -m course_lib.course.claims list | run C05 [--quick] | run --stale | show C05
+
+Importing this package loads no torch; running an experiment does.
 """
 
 from course_lib.course.claims.core import OUTCOMES, Claim, Summary, Verdict
