@@ -26,7 +26,7 @@ from course_lib.definitions import Definition, Imported, Module, Reference, pars
 ROOT = Path(course_lib.__file__).resolve().parent
 MEASURING = {"seeds", "measure", "full"}
 JUDGING = {"judge"}
-RECIPES = "zoo/recipes/*.py"  # each ends in RECIPES = [Recipe(name=…), …]
+RECIPES = "chapters/*/recipe.py"  # each ends in RECIPES = [Recipe(name=…), …]
 HASHES = {"code", "words"}  # of a record, that nobody is shown
 LEAST_OF_A_NAME = 3  # characters of a data file's name that an f-string must hold to name it
 
@@ -335,10 +335,3 @@ def _prints_errors(module: Module) -> bool:
     """Whether a file catches an error by name, as to print it."""
     nodes = (inner for statement in module.statements for inner in ast.walk(statement))
     return any(isinstance(node, ast.ExceptHandler) and node.name for node in nodes)
-
-
-def reached(experiment: Path) -> set[str]:
-    """What an experiment measures with, as "room.py:definition"."""
-    reach = _claim_reach(experiment, MEASURING.__contains__)
-    reach.hash()
-    return {f"{file.name}:{name}" for file, name in reach.numbers}

@@ -154,7 +154,7 @@ def key(source: Path) -> str:
 
 
 def files_named(text: str) -> tuple[list[Path], list[Path]]:
-    """Files that ids (C05, K03-1, 03-rope-2), models and names (decoding.json) stand for: code; and what counts whole.
+    """Files that ids (C05, K03-1, 03-rope-2) and names (decoding.json) stand for: code, and what counts as it is.
 
     Exercises count as they stand, too: their solutions are shown. So does the JavaScript of all widgets.
     """
@@ -163,13 +163,11 @@ def files_named(text: str) -> tuple[list[Path], list[Path]]:
     experiments = [file for each in claims for file in chapter_files.CHAPTERS.glob(f"*/experiments/c{each}_*.py")]
     errata = [folders[each] / "errata.py" for each in re.findall(r"\bK(\d\d)-\d", text) if each in folders]
     exercises = [folders[each] / "exercises.py" for each in re.findall(r"[\"'](\d\d)-[a-z]", text) if each in folders]
-    models = re.findall(r"\bload\(f?[\"']([\w-]+)", text)
-    code = [*experiments, *errata, *exercises, *(file for each in models for file in chapter_files.recipe_files(each))]
     data = [file for each in claims for file in chapter_files.CHAPTERS.glob(f"*/records/C{each}.json")]
     data += [ROOT / "benchmarks" / "results" / name for name in re.findall(r"\b[\w-]+\.json\b", text)]
     data += [*exercises, *(PACKAGE / "widgets" / "js").glob("*.js")]
-    code, data = ({file for file in files if file.is_file()} for files in (code, data))
-    return sorted(code, key=lambda file: file.name), sorted(data, key=lambda file: file.name)
+    code, data = ({file for file in files if file.is_file()} for files in (experiments + errata + exercises, data))
+    return sorted(code), sorted(data)
 
 
 def cache_path(source: Path) -> Path:

@@ -6,7 +6,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing import connection, get_context
+from threading import RLock
 from typing import Any
+
+from tqdm.auto import tqdm
 
 
 def in_processes(work: Callable[[str], Any], names: Iterable[str], jobs: int) -> Iterator[tuple[str, Any]]:
@@ -41,6 +44,7 @@ def in_processes(work: Callable[[str], Any], names: Iterable[str], jobs: int) ->
 
 
 def _answer(sending: connection.Connection, work: Callable[[str], Any], name: str) -> None:
+    tqdm.set_lock(RLock())  # its own one, made for processes, outlives a process that is ended
     try:
         outcome = work(name)
     except KeyboardInterrupt:
