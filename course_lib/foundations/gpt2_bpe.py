@@ -11,10 +11,13 @@ is too young for them may be cut elsewhere than by a newer tokenizer; its bytes 
 """
 
 import json
+import operator
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from course_lib.foundations import tokenizer_json
 from course_lib.foundations.bpe import BYTES, ByteBPE
 
 END_OF_TEXT = "<|endoftext|>"
@@ -65,24 +68,29 @@ class GPT2Tokenizer:
         self._special = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
     @classmethod
-    def load(cls, folder: str | Path, specials: Iterable[str] = (END_OF_TEXT,)) -> "GPT2Tokenizer":
-        """Read vocab.json and merges.txt. `specials` names the tokens of vocab.json that are not made of bytes.
+    def load(cls, folder: str | Path, specials: Iterable[str] | None = None) -> "GPT2Tokenizer":
+        """Read vocab.json and merges.txt; where there is no vocab.json, tokenizer.json, which holds both.
 
+        specials: the tokens that are not made of bytes; without it <|endoftext|>, or those that tokenizer.json names.
         Raises FileNotFoundError for a missing file, ValueError naming the file and the place for a malformed one.
         """
-        vocab = read_vocab(Path(folder, "vocab.json"))
-        merges = read_merges(Path(folder, "merges.txt"))
+        where = Path(folder, "vocab.json")
+        if not where.is_file() and Path(folder, "tokenizer.json").is_file():
+            where = Path(folder, "tokenizer.json")
+            vocab, merges, added = read_tokenizer_json(where)
+        else:
+            vocab, merges, added = read_vocab(where), read_merges(Path(folder, "merges.txt")), [END_OF_TEXT]
         check_merges(merges)
-        specials = list(specials)
+        specials = added if specials is None else list(specials)
         missing = [text for text in specials if text not in vocab]
         if missing:
-            raise ValueError(f"vocab.json has no {missing[0]!r}; name the specials it has, or specials=() for none")
+            raise ValueError(f"{where.name} has no {missing[0]!r}; name the specials it has, or specials=() for none")
         made = {to_signs(left + right) for left, right in merges} | set(SIGNS)
         strange = [token for token in vocab if token not in made and token not in specials]
         if strange:
             raise ValueError(
-                f"vocab.json has {len(strange)} tokens that are neither a byte nor made by a line of merges.txt: "
-                f"{strange[:3]}; the two files are no pair, or these are specials: "
+                f"{where.name} has {len(strange)} tokens that are neither a byte nor made by a merge: "
+                f"{strange[:3]}; vocabulary and merges are no pair, or these are specials: "
                 f"load(…, specials={(*specials, strange[0])})"
             )
         ids = {from_signs(token): i for token, i in vocab.items() if token in made and token not in specials}
@@ -124,37 +132,58 @@ class GPT2Tokenizer:
         return b"".join(self.tokens(ids)).decode("utf-8", errors="replace")
 
     def tokens(self, ids: Iterable[int]) -> list[bytes]:
-        """The bytes of each id. Raises ValueError for an id outside the vocabulary."""
-        ids = [int(i) for i in ids]
+        """The bytes of each id. Raises TypeError for what is no whole number, ValueError outside the vocabulary."""
+        ids = list(map(operator.index, ids))
         for i in ids:
             if i not in self._token:
                 raise ValueError(f"id {i} is not in the vocabulary (0 to {self.n_vocab - 1})")
         return [self._token[i] for i in ids]
 
 
-def read_vocab(path: Path) -> dict[str, int]:
-    """token -> id, as written. Raises ValueError unless it is one JSON object of whole numbers, no token twice."""
+def read_json(path: Path) -> dict[str, Any]:
+    """One JSON object. Raises ValueError for anything else, and if an object in it has a key twice."""
 
-    def no_token_twice(pairs: list[tuple[str, int]]) -> dict[str, int]:
-        vocab = dict(pairs)
-        if len(vocab) < len(pairs):
+    def no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
             seen: set[str] = set()
-            twice = next(token for token, _ in pairs if token in seen or seen.add(token))
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))
             raise ValueError(f"{path} has the token {twice!r} twice")
-        return vocab
+        return found
 
     try:
-        vocab = json.loads(read_utf8(path), object_pairs_hook=no_token_twice)
+        found = json.loads(read_utf8(path), object_pairs_hook=no_key_twice)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path} is no JSON (line {error.lineno}, column {error.colno}: {error.msg}); is it whole?"
         ) from None
-    if not isinstance(vocab, dict):
-        raise ValueError(f"{path} holds a {type(vocab).__name__}; it must be one object, token: id")
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deep to be a vocabulary; is it the right file?") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds a {type(found).__name__}; it must be one object")
+    return found
+
+
+def read_vocab(path: Path) -> dict[str, int]:
+    """token -> id, as written. Raises ValueError unless it is one JSON object of whole numbers, no token twice."""
+    return check_vocab(path, read_json(path))
+
+
+def check_vocab(path: Path, vocab: dict[str, Any]) -> dict[str, int]:
+    """The vocabulary. Raises ValueError unless each id is a whole number."""
     for token, i in vocab.items():
         if type(i) is not int:
             raise ValueError(f"{path} gives the token {token!r} the id {i!r}; ids are whole numbers")
     return vocab
+
+
+def read_tokenizer_json(path: Path) -> tuple[dict[str, int], list[tuple[bytes, bytes]], list[str]]:
+    """token -> id, as written, the pairs in order, and the specials. Raises ValueError for any other tokenizer."""
+    try:
+        vocab, merges, specials = tokenizer_json.parts(read_json(path))
+        return check_vocab(path, vocab), [(from_signs(left), from_signs(right)) for left, right in merges], specials
+    except ValueError as error:
+        raise ValueError(f"{path}: {str(error).removeprefix(f'{path} ')}") from None
 
 
 def read_merges(path: Path) -> list[tuple[bytes, bytes]]:
@@ -178,7 +207,9 @@ def read_merges(path: Path) -> list[tuple[bytes, bytes]]:
 def read_utf8(path: Path) -> str:
     """The text of a file. Raises FileNotFoundError, or ValueError if it is not UTF-8."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; GPT-2's tokenizer is the pair vocab.json and merges.txt")
+        raise FileNotFoundError(
+            f"{path} is missing; GPT-2's tokenizer is the pair vocab.json and merges.txt, or tokenizer.json"
+        )
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
