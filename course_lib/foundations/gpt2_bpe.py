@@ -179,11 +179,13 @@ def check_vocab(path: Path, vocab: dict[str, Any]) -> dict[str, int]:
 
 def read_tokenizer_json(path: Path) -> tuple[dict[str, int], list[tuple[bytes, bytes]], list[str]]:
     """token -> id, as written, the pairs in order, and the specials. Raises ValueError for any other tokenizer."""
+    content = read_json(path)
     try:
-        vocab, merges, specials = tokenizer_json.parts(read_json(path))
-        return check_vocab(path, vocab), [(from_signs(left), from_signs(right)) for left, right in merges], specials
+        vocab, merges, specials = tokenizer_json.parts(content)
+        pairs = [(from_signs(left), from_signs(right)) for left, right in merges]
     except ValueError as error:
-        raise ValueError(f"{path}: {str(error).removeprefix(f'{path} ')}") from None
+        raise ValueError(f"{path}: {error}") from None
+    return check_vocab(path, vocab), pairs, specials
 
 
 def read_merges(path: Path) -> list[tuple[bytes, bytes]]:
@@ -207,9 +209,7 @@ def read_merges(path: Path) -> list[tuple[bytes, bytes]]:
 def read_utf8(path: Path) -> str:
     """The text of a file. Raises FileNotFoundError, or ValueError if it is not UTF-8."""
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing; GPT-2's tokenizer is the pair vocab.json and merges.txt, or tokenizer.json"
-        )
+        raise FileNotFoundError(f"{path} is missing; give vocab.json and merges.txt, or tokenizer.json alone")
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:

@@ -13,7 +13,7 @@ MODEL |= {"dropout": (None, 0), "byte_fallback": (None, False), "ignore_merges":
 PLAIN = ("single_word", "lstrip", "rstrip")  # of an added token: it is found as it is written, wherever it stands
 
 
-def parts(content: Any) -> tuple[dict[str, int], list[tuple[str, str]], list[str]]:
+def parts(content: Any) -> tuple[dict[str, Any], list[tuple[str, str]], list[str]]:
     """token -> id, the pairs glued, in order, and the tokens that are no text, all written as in the file.
 
     Raises ValueError for what GPT-2's tokenizer does not do, and where a part is missing or of another form.
@@ -39,9 +39,7 @@ def parts(content: Any) -> tuple[dict[str, int], list[tuple[str, str]], list[str
             raise ValueError(f"merge {rank}, {pair}, is not two tokens")
     for text, i in specials.items():
         if vocab.setdefault(text, i) != i:
-            raise ValueError(
-                f"the token {text!r} has the id {vocab[text]} in the vocabulary, and {i} among those added"
-            )
+            raise ValueError(f"the token {text!r} is {vocab[text]} in the vocabulary, and {i} among those added")
     return vocab, merges, list(specials)
 
 
