@@ -11,7 +11,6 @@ is too young for them may be cut elsewhere than by a newer tokenizer; its bytes 
 """
 
 import json
-import operator
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -132,8 +131,8 @@ class GPT2Tokenizer:
         return b"".join(self.tokens(ids)).decode("utf-8", errors="replace")
 
     def tokens(self, ids: Iterable[int]) -> list[bytes]:
-        """The bytes of each id. Raises TypeError for what is no whole number, ValueError outside the vocabulary."""
-        ids = list(map(operator.index, ids))
+        """The bytes of each id. Raises ValueError for an id outside the vocabulary."""
+        ids = [int(i) for i in ids]
         for i in ids:
             if i not in self._token:
                 raise ValueError(f"id {i} is not in the vocabulary (0 to {self.n_vocab - 1})")
