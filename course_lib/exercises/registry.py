@@ -3,7 +3,7 @@
 import importlib
 from pathlib import Path
 
-from course_lib.exercises.core import Exercise
+from course_lib.exercises.core import ID, Exercise
 
 FOLDER = Path(__file__).parent
 
@@ -29,6 +29,8 @@ def exercises_of(chapter: str) -> list[Exercise]:
 
 def get_exercise(exercise_id: str) -> Exercise:
     """One exercise. Raises KeyError that lists the ids of its chapter."""
+    if not (isinstance(exercise_id, str) and ID.fullmatch(exercise_id)):
+        raise KeyError(f"没有练习 {exercise_id!r}；编号由章、题目和序号组成，像 03-rope-1")
     found = {exercise.id: exercise for exercise in exercises_of(exercise_id[:2])}
     if exercise_id not in found:
         raise KeyError(f"没有练习 {exercise_id!r}；这一章有 {'、'.join(found)}")

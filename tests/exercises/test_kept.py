@@ -1,4 +1,4 @@
-"""Progress is kept whole: two kernels lose nothing, a failed write leaves what was there, a damaged file stops nobody."""
+"""Progress is kept whole: two kernels lose nothing, a failed write changes nothing, a damaged file stops nobody."""
 
 import errno
 import json
