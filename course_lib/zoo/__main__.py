@@ -6,6 +6,7 @@ Under torchrun or accelerate launch, `train` spreads the work over the processes
 import argparse
 import sys
 
+from course_lib.console import speak_chinese
 from course_lib.training import checkpoint
 from course_lib.training.distributed import STRATEGIES, join
 from course_lib.zoo.core import Recipe
@@ -13,6 +14,7 @@ from course_lib.zoo.store import get_recipe, load, make, registry, ship, shipped
 
 
 def main(arguments: list[str] | None = None) -> int:
+    speak_chinese()
     parser = argparse.ArgumentParser(prog="python -m course_lib.zoo", description="小模型：列出、训练、检查")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="所有配方，权重在哪里，达到的指标")
@@ -34,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
             _check(chosen.names or [name for name, each in registry().items() if each.ship], chosen.retrain)
     except (KeyError, ValueError, FloatingPointError) as error:
         print(error.args[0], file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a folder without permission
+        print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         print(f"已中断。{error}", file=sys.stderr)
