@@ -59,15 +59,17 @@ check: $(VENV)/.test  ## lint and fast tests (at most 3 minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m course_lib.publishing lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore tests/site --ignore tests/claims/test_quick.py $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore tests/site --ignore tests/course/claims/test_quick.py $(ARGS)
 
 browser:
 	@$(BIN)/python -m course_lib.publishing browser
 
 test: $(VENV)/.test browser check  ## every check of this project (what CI runs)
-	$(BIN)/python -m pytest tests/claims/test_quick.py
-	$(BIN)/python -m pytest -p no:cacheprovider --nbval-lax --nbval-sanitize-with tests/notebooks/nbval_sanitize.cfg notebooks
-	$(BIN)/python -m pytest tests/site
+	$(BIN)/python -m pytest -n 2 tests/course/claims/test_quick.py
+	$(BIN)/python -m pytest -n 2 --dist loadfile -p no:cacheprovider -p course_lib.publishing.kept_runs \
+	  --nbval-lax --nbval-sanitize-with tests/notebooks/nbval_sanitize.cfg notebooks
+	$(BIN)/python -m course_lib.publishing site
+	$(BIN)/python -m pytest -n 2 tests/site
 
 lock:  ## write requirements.lock anew from pyproject.toml, for every platform and Python at once
 	$(PIP) install uv

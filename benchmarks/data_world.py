@@ -6,11 +6,11 @@ The aim is at least 3,000 scenes a second at 32×32 pixels, symbolic scene, pict
 import time
 from collections.abc import Callable
 
-from course_lib.data.captions import caption
-from course_lib.data.questions import question_and_answer, sample_queries
-from course_lib.data.render import render_batch
-from course_lib.data.scenes import Scene, scatter
-from course_lib.data.video import random_video, render_video
+from course_lib.data.world.captions import caption
+from course_lib.data.world.questions import question_and_answer, sample_queries
+from course_lib.data.world.render import render_batch
+from course_lib.data.world.scenes import Scene, scatter
+from course_lib.data.world.video import random_video, render_video
 
 
 def best_of(work: Callable[[], object], times: int = 5) -> float:

@@ -2,16 +2,19 @@
 
 Ours (FastReader, and LlamaReader, the readable path) against transformers' generate with the same weights, and against
 the length of the context for MHA, GQA, MQA and MLA of one width. Greedy, float32; the aim is twice generate's tokens.
+`share_of_reading`: seconds that a bare sum over the kept numbers takes, over ours, measured in turns with it.
 """
+
+import statistics
 
 import torch
 from common import arguments, keep, machine, rate, seconds, times_as_fast
 from peers import transformers_twin
 
+from course_lib.decoding.fast_reader import FastReader
+from course_lib.decoding.generation import greedy
 from course_lib.models.deepseek import DeepSeekConfig
-from course_lib.models.fast_reader import FastReader
 from course_lib.models.llama import Llama, LlamaConfig, LlamaReader
-from course_lib.training.generation import greedy
 
 V, PROMPT = 256, 16
 SIZES = {"L4 d128": dict(n_layers=4, d_model=128), "L2 d64": dict(n_layers=2, d_model=64)}
@@ -31,6 +34,20 @@ def build(config: LlamaConfig | DeepSeekConfig) -> Llama:
     return Llama(config).eval().requires_grad_(False)
 
 
+def reading_alone(model: Llama, batch: int, n_new: int):
+    """Sums every number that decoding reads from the cache, once, in one piece a layer, as fast as memory gives it."""
+    parts, G, d = FastReader(model, 1).layers[0].attention.kept_shape
+    size = batch * parts * G * d
+    memory = torch.randn(model.config.n_layers, size * (PROMPT + n_new))
+
+    def read() -> None:
+        for length in range(PROMPT + 1, PROMPT + n_new):
+            for kept in memory[:, : size * length]:
+                kept.sum()
+
+    return read
+
+
 def against_transformers(size: str, design: str, batch: int, n_new: int, rounds: int) -> dict:
     model = build(designs(**SIZES[size], n_heads=4)[design])
     twin = transformers_twin(model, context=PROMPT + n_new)
@@ -46,14 +63,17 @@ def against_transformers(size: str, design: str, batch: int, n_new: int, rounds:
         "ours": lambda: greedy(FastReader(model, PROMPT + n_new), prompt, n_new),
         "readable": lambda: greedy(LlamaReader(model, PROMPT + n_new), prompt, n_new),
         "transformers": generate,
+        "reading": reading_alone(model, batch, n_new),
     }
     times = seconds({name: lambda name=name, way=way: said.update({name: way()}) for name, way in ways.items()}, rounds)
+    reading = statistics.median(a / b for a, b in zip(times.pop("reading"), times["ours"], strict=True))
     return {
         "model": size,
         "design": design,
         "batch": batch,
         "tokens_per_second": {name: rate(each, batch * n_new) for name, each in times.items()},
         "times_as_fast": {name: times_as_fast(times[name], times["transformers"]) for name in ("ours", "readable")},
+        "share_of_reading": round(reading, 2),
         "same_tokens": round(float((said["ours"] == said["transformers"]).double().mean()), 4),
     }
 

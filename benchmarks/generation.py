@@ -8,11 +8,11 @@ import torch
 from common import arguments, keep, machine, rate, seconds, times_as_fast
 from peers import gpt2_twin
 
-from course_lib.models.fast_gpt import FastGPTReader
+from course_lib.decoding.fast_gpt import FastGPTReader
+from course_lib.decoding.generation import greedy
+from course_lib.decoding.sampling import sample
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.models.llama import LlamaReader
-from course_lib.training.generation import greedy
-from course_lib.training.sampling import sample
 
 V, PROMPT = 256, 16
 SIZES = {"L4 d128": dict(n_layers=4, d_model=128), "L2 d64": dict(n_layers=2, d_model=64)}

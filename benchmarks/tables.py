@@ -24,9 +24,11 @@ def against(result: dict, what: str) -> str:
     rows = [
         [row["model"], row[what], str(row["batch"]), *medians(row["tokens_per_second"], names)]
         + [f"{row['times_as_fast'][name]:.2f}" for name in names[:2]]
+        + ([f"{row['share_of_reading']:.0%}"] if "share_of_reading" in row else [])
         for row in result["against_transformers"]
     ]
-    return table(["model", what, "batch", "ours", "readable", "transformers", "ours ×", "readable ×"], rows)
+    head = ["model", what, "batch", "ours", "readable", "transformers", "ours ×", "readable ×", "bare reading"]
+    return table(head[: len(rows[0])], rows)
 
 
 def over_context(result: dict) -> str:
@@ -40,7 +42,7 @@ def over_context(result: dict) -> str:
 
 
 def steps(result: dict) -> str:
-    names = ("ours", "nanogpt_style", "torch_encoder", "transformers")
+    names = ("ours", "nanogpt_style", "nanogpt_tanh", "torch_encoder", "transformers")
     rows = [
         [row["model"], kind, *medians(found, names)]
         + [f"{row['times_as_fast'][kind][name]:.2f}" for name in names[1:]]
@@ -48,8 +50,8 @@ def steps(result: dict) -> str:
         for row in result["steps"]
         for kind, found in row["tokens_per_second"].items()
     ]
-    head = ["model", "type", "ours", "nanoGPT style", "nn.TransformerEncoder", "transformers"]
-    return table([*head, "× nanoGPT style", "× Encoder", "× transformers", "share of peak"], rows)
+    head = ["model", "type", "ours", "nanoGPT style", "its tanh", "nn.TransformerEncoder", "transformers"]
+    return table([*head, "× nanoGPT style", "× its tanh", "× Encoder", "× transformers", "share of peak"], rows)
 
 
 def best(result: dict) -> str:

@@ -1,10 +1,11 @@
 """How fast GPT-2 learns: `OMP_NUM_THREADS=1 python benchmarks/training.py`, about three minutes.
 
-One training step (forward, loss, backward, clipping, AdamW) of our GPT-2 against three others of the same size on the
-same batch: a minimal GPT with merged q, k, v and torch's attention, in the manner of nanoGPT; GPT2LMHeadModel of
-transformers; torch.nn.TransformerEncoder with a causal mask. All in float32; and in bf16 autocast where precision.py
-measures that it pays here. `share_of_peak` is 6 · parameters · tokens a second (the tied head counted, tables not; the
-attention products not) over what one 1024³ product reaches in that type in the same run.
+One training step (forward, loss, backward, clipping, AdamW) of our GPT-2 against others of the same size on the same
+batch: a minimal GPT with merged q, k, v and torch's attention, in the manner of nanoGPT, with the exact GELU that
+nanoGPT takes and with ours, by the tanh formula; GPT2LMHeadModel of transformers; torch.nn.TransformerEncoder with a
+causal mask. All in float32; and in bf16 autocast where precision.py measures that it pays here. `share_of_peak` is 6 ·
+parameters · tokens a second (the tied head counted, tables not; the attention products not) over what one 1024³ product
+reaches in that type in the same run.
 """
 
 import torch
@@ -25,10 +26,10 @@ QUICK = {"L1 d16 T8 B2": (GPT2Config(n_vocab=32, context=8, d_model=16, n_layers
 
 
 class PlainBlock(nn.Module):
-    def __init__(self, config: GPT2Config):
+    def __init__(self, config: GPT2Config, approximate: str):
         super().__init__()
         D = config.d_model
-        self.n_heads = config.n_heads
+        self.n_heads, self.approximate = config.n_heads, approximate
         self.first, self.second = nn.LayerNorm(D), nn.LayerNorm(D)
         self.qkv, self.mix = nn.Linear(D, 3 * D), nn.Linear(D, D)
         self.widen, self.narrow = nn.Linear(D, 4 * D), nn.Linear(4 * D, D)
@@ -39,17 +40,17 @@ class PlainBlock(nn.Module):
         q, k, v = (part.view(B, T, self.n_heads, -1).transpose(1, 2) for part in parts)
         heads = scaled_dot_product_attention(q, k, v, is_causal=True)
         x = x + self.mix(heads.transpose(1, 2).reshape(B, T, D))
-        return x + self.narrow(gelu(self.widen(self.second(x))))
+        return x + self.narrow(gelu(self.widen(self.second(x)), approximate=self.approximate))
 
 
 class PlainGPT(nn.Module):
-    """What a short training script would write."""
+    """What a short training script would write. approximate: torch's name of a formula of GELU; nanoGPT's is "none"."""
 
-    def __init__(self, config: GPT2Config):
+    def __init__(self, config: GPT2Config, approximate: str = "none"):
         super().__init__()
         self.tokens = nn.Embedding(config.n_vocab, config.d_model)
         self.places = nn.Embedding(config.context, config.d_model)
-        self.blocks = nn.Sequential(*(PlainBlock(config) for _ in range(config.n_layers)))
+        self.blocks = nn.Sequential(*(PlainBlock(config, approximate) for _ in range(config.n_layers)))
         self.last = nn.LayerNorm(config.d_model)
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -116,8 +117,17 @@ def measure(name: str, config: GPT2Config, batch: int, dtype: torch.dtype, round
     torch.manual_seed(0)
     ours = GPT2(config)
     ids = torch.randint(config.n_vocab, (batch, config.context))
-    plain, encoder = PlainGPT(config), EncoderGPT(config)
-    models = {"ours": ours, "nanogpt_style": plain, "transformers": Logits(gpt2_twin(ours)), "torch_encoder": encoder}
+    plain, tanh, encoder = PlainGPT(config), PlainGPT(config, "tanh"), EncoderGPT(config)
+    for module in (*plain.modules(), *tanh.modules(), *encoder.modules()):
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)  # theirs; torch's 1 saturates the tied head
+    models = {
+        "ours": ours,
+        "nanogpt_style": plain,
+        "nanogpt_tanh": tanh,
+        "transformers": Logits(gpt2_twin(ours)),
+        "torch_encoder": encoder,
+    }
     counts = {name: sum(p.numel() for p in model.parameters()) for name, model in models.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"the models differ in size: {counts}")

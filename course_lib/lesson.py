@@ -18,10 +18,10 @@ from IPython.display import display
 from matplotlib.figure import Figure
 
 import course_lib
-from course_lib import claims, errata
-from course_lib.device import device_report
-from course_lib.exercises import check, exercise, hint, progress, solution
-from course_lib.plots.style import to_png, use_style
+from course_lib.course import claims, errata
+from course_lib.course.device import device_report
+from course_lib.course.exercises import check, exercise, hint, progress, solution
+from course_lib.widgets.style import to_png, use_style
 
 __all__ = [
     "check",
@@ -59,11 +59,7 @@ def show_source(*rooms: Any) -> None:
     Raises TypeError for what has no Python source.
     """
     for room in rooms:
-        lines, first = inspect.getsourcelines(room)
-        code = "".join(lines).rstrip()
-        where = _place(room)
-        if not inspect.ismodule(room):
-            where += f"，第 {first}–{first + len(lines) - 1} 行"
+        code, where = inspect.getsource(room).rstrip(), _place(room)
         fence = "```" if "```" not in code else "````"
         _show({"text/markdown": f"`{where}`\n\n{fence}python\n{code}\n{fence}", "text/plain": f"# {where}\n{code}"})
 

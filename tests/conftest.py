@@ -10,7 +10,10 @@ from beartype import BeartypeConf, beartype
 checker = types.ModuleType("course_shape_checker")
 checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is welcome where a float is expected
 sys.modules[checker.__name__] = checker
-jaxtyping.install_import_hook(["course_lib.foundations", "course_lib.models"], f"{checker.__name__}.check")
+ROOMS = [
+    f"course_lib.{floor}" for floor in ("foundations", "models", "toys", "decoding.fast_gpt", "decoding.fast_reader")
+]
+jaxtyping.install_import_hook(ROOMS, f"{checker.__name__}.check")
 
 
 @pytest.fixture
@@ -19,3 +22,12 @@ def as_readers_have_it():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(autouse=True)
+def reader(tmp_path_factory, monkeypatch):
+    """A reader's own folder, empty: progress and trained models of tests never go to the real one."""
+    home = tmp_path_factory.mktemp("home", numbered=True)
+    monkeypatch.setenv("COURSE_HOME", str(home))
+    monkeypatch.delenv("COURSE_PUBLISH", raising=False)
+    return home

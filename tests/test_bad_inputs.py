@@ -4,8 +4,10 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from course_lib import course_map, device, lesson
-from course_lib.plots import attention, embedding
+from course_lib import lesson
+from course_lib.chapters.ch01_embedding import figures as embedding
+from course_lib.chapters.ch04_attention import figures as attention
+from course_lib.course import device, outline
 from course_lib.widgets import Knob, explore, rope_rotation
 
 NAN, INF = float("nan"), float("inf")
@@ -45,12 +47,12 @@ def empty(**values):
         (lambda: lesson.start(None), ValueError, r"chapter is None; write its two digits"),
         (lambda: lesson.start("０３"), ValueError, r"write its two digits"),
         (lambda: device.matmul_gflops(torch.float32, repeats=0), ValueError, r"repeats \(0\) must be at least 1"),
-        (lambda: course_map.month_of_number("x"), ValueError, "'x' is no arXiv number; write it as 2103.00020"),
-        (lambda: course_map.month_of_number("2113.00020"), ValueError, "'2113.00020' is no arXiv number"),
-        (lambda: course_map.month_of_number("cs/0703001"), ValueError, "is no arXiv number"),
-        (lambda: course_map.months("٢٠٢١-02"), ValueError, "is no month; write it as 2021-02"),
-        (lambda: course_map.months("2021-²"), ValueError, "is no month; write it as 2021-02"),
-        (lambda: course_map.months("2021-13"), ValueError, "is no month; write it as 2021-02"),
+        (lambda: outline.month_of_number("x"), ValueError, "'x' is no arXiv number; write it as 2103.00020"),
+        (lambda: outline.month_of_number("2113.00020"), ValueError, "'2113.00020' is no arXiv number"),
+        (lambda: outline.month_of_number("cs/0703001"), ValueError, "is no arXiv number"),
+        (lambda: outline.months("٢٠٢١-02"), ValueError, "is no month; write it as 2021-02"),
+        (lambda: outline.months("2021-²"), ValueError, "is no month; write it as 2021-02"),
+        (lambda: outline.months("2021-13"), ValueError, "is no month; write it as 2021-02"),
     ],
 )
 def test_a_slip_is_refused_with_its_mend(as_readers_have_it, slip, error, message):

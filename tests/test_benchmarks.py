@@ -32,7 +32,7 @@ def check_against(rows: list[dict], *names: str) -> None:
 
 
 def check_decoding(result: dict) -> None:
-    check_against(result["against_transformers"], "model", "design", "batch", "same_tokens")
+    check_against(result["against_transformers"], "model", "design", "batch", "same_tokens", "share_of_reading")
     assert {row["design"] for row in result["against_transformers"]} == {"MHA", "GQA", "MQA", "MLA"}
     for found in result["over_context"]:
         assert set(found["tokens_per_second"]) == set(found["cached_numbers"]) == {"MHA", "GQA", "MQA", "MLA"}
@@ -46,7 +46,7 @@ def check_generation(result: dict) -> None:
 
 
 def check_training(result: dict) -> None:
-    peers = {"nanogpt_style", "transformers", "torch_encoder"}
+    peers = {"nanogpt_style", "nanogpt_tanh", "transformers", "torch_encoder"}
     for row in result["steps"]:
         assert row["parameters"] > 0 and set(row["best_over_their_fp32"]) == peers
         for kind, found in row["tokens_per_second"].items():

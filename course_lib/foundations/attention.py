@@ -10,11 +10,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
+from course_lib.foundations.checks import broadcast, check_count, check_counts, check_floating
+
 
 def attention_scores(
     q: Float[Tensor, "... T Dh"], k: Float[Tensor, "... S Dh"], *, scale: float | None = None
 ) -> Float[Tensor, "... T S"]:
     """q·k for every query and key, times `scale`: 1/sqrt(Dh) unless given, which keeps the variance at 1."""
+    check_floating("q", q)
+    check_floating("k", k)
     d_head = q.shape[-1]
     if d_head != k.shape[-1] or d_head == 0:
         raise ValueError(
@@ -57,9 +61,10 @@ def attend(
 
     Raises ValueError if head widths of q and k, lengths of k and v, or the mask's shape disagree.
     """
+    check_floating("v", v)
+    weights = attention_weights(q, k, may_attend, scale=scale)
     if k.shape[-2] != v.shape[-2]:
         raise ValueError(f"k has {k.shape[-2]} keys but v has {v.shape[-2]} values; each key needs its own value")
-    weights = attention_weights(q, k, may_attend, scale=scale)
     return einsum(weights, v, "... T S, ... S Dv -> ... T Dv")
 
 
@@ -69,6 +74,7 @@ def causal_mask(T: int, S: int | None = None) -> Bool[Tensor, "T S"]:
     (torch's `is_causal` aligns the first query with the first key instead; the two agree for S == T.)
     """
     S = T if S is None else S
+    check_counts(None, T=T, S=S)
     if not 0 <= T <= S:
         raise ValueError(f"causal_mask needs 0 <= T <= S, got T={T}, S={S}: the queries are the last T of S positions")
     return torch.ones(T, S, dtype=torch.bool).tril(S - T)
@@ -103,9 +109,10 @@ class MultiHeadAttention(nn.Module):
         as they were before dropout.
         """
         context = x if context is None else context
-        if x.shape[-1] != self.to_q.in_features or context.shape[-1] != self.to_k.in_features:
+        if x.ndim != 3 or context.shape[::2] != x.shape[::2] or x.shape[-1] != self.to_q.in_features:
             raise ValueError(
-                f"x {tuple(x.shape)} and context {tuple(context.shape)} must end in d_model = {self.to_q.in_features}"
+                f"x {tuple(x.shape)} and context {tuple(context.shape)} must end in d_model = {self.to_q.in_features}, "
+                "as [B T D] and [B S D] with as many rows"
             )
         if may_attend is not None and may_attend.ndim not in (2, 4):
             raise ValueError(
@@ -121,10 +128,13 @@ class MultiHeadAttention(nn.Module):
         return (out, weights) if return_weights else out
 
 
-def check_heads(d_model: int, n_heads: int) -> None:
-    """Raise ValueError unless d_model splits into n_heads equal parts; names the nearest number that does."""
-    if d_model < 1:
-        raise ValueError(f"d_model ({d_model}) must be at least 1")
+def check_heads(d_model: int, n_heads: int, **others: int) -> None:
+    """Raise ValueError unless d_model splits into n_heads equal parts; names the nearest number that does.
+
+    others: further sizes by name, each at least 1.
+    """
+    check_counts(1, d_model=d_model, **others)
+    check_count("n_heads", n_heads, None)
     if n_heads < 1 or d_model % n_heads:
         good = [h for h in range(1, d_model + 1) if d_model % h == 0]
         nearest = min(good, key=lambda h: abs(h - n_heads))
@@ -137,11 +147,7 @@ def check_mask(may_attend: Tensor, shape: torch.Size) -> None:
         raise TypeError(
             f"may_attend must be boolean, True = may attend; got {may_attend.dtype}; try mask == 0 or mask > 0"
         )
-    try:
-        fits = torch.broadcast_shapes(may_attend.shape, shape) == shape
-    except RuntimeError:
-        fits = False
-    if not fits:
+    if broadcast(may_attend.shape, shape) != shape:
         raise ValueError(
             f"may_attend {tuple(may_attend.shape)} does not broadcast to the scores {tuple(shape)} = [… T S]"
         )

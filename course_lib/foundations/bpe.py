@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from itertools import pairwise
 from unicodedata import category
 
+from course_lib.foundations.checks import check_count, check_text, token_ids
+
 
 def unicode_range(major: str, categories: str) -> str:
     """All characters whose category starts with `major` (L letter, N number), as the inside of a regex [class]."""
@@ -38,13 +40,19 @@ BYTES = [bytes([b]) for b in _VISIBLE + [b for b in range(256) if b not in _VISI
 
 
 class ByteBPE:
-    """merges: the pairs glued, in the order learnt.  vocab: the bytes of each id; the first 256 are single bytes."""
+    """merges: the pairs glued, in the order learnt.  vocab: the bytes of each id; the first 256 are single bytes.
+
+    A character that the pattern passes over is a word of its own. Raises ValueError if a merge glues what is no token.
+    """
 
     def __init__(self, merges: Iterable[tuple[bytes, bytes]] = (), pattern: str = GPT2_PATTERN):
         self.merges = list(merges)
         self.vocab = list(dict.fromkeys([*BYTES, *(left + right for left, right in self.merges)]))
-        self.pattern = re.compile(pattern)
+        self.pattern = re.compile(f"{pattern}|(?s:.)")
         self._id = {token: i for i, token in enumerate(self.vocab)}
+        for part in (part for pair in self.merges for part in pair):
+            if part not in self._id:
+                raise ValueError(f"a merge glues {part!r}, which is no byte and no merge makes; are all merges there?")
         self._rank = {(self._id[left], self._id[right]): rank for rank, (left, right) in enumerate(self.merges)}
         self._known_words: dict[str, list[int]] = {}
 
@@ -54,8 +62,7 @@ class ByteBPE:
 
         Raises ValueError if n_vocab < 256, or if text cannot be written in UTF-8 (lone surrogates).
         """
-        if n_vocab < 256:
-            raise ValueError(f"n_vocab ({n_vocab}) must be at least 256, one token for each byte")
+        check_count("n_vocab", n_vocab, 256)
         tokenizer = cls(pattern=pattern)
         words = Counter(tokenizer.words(text))
         chain = Chain([tokenizer.bytes_of(word) for word in words], list(words.values()))
@@ -85,6 +92,7 @@ class ByteBPE:
 
     def words(self, text: str) -> list[str]:
         """The pieces that are encoded one by one; no token reaches over their borders."""
+        check_text("text", text)
         return [match.group() for match in self.pattern.finditer(text)]
 
     def encode(self, text: str) -> list[int]:
@@ -102,11 +110,7 @@ class ByteBPE:
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
         """The bytes of ids, unharmed. Raises ValueError for an id outside the vocabulary."""
-        ids = [int(i) for i in ids]
-        for i in ids:
-            if not 0 <= i < self.n_vocab:
-                raise ValueError(f"id {i} is not in the vocabulary (0 to {self.n_vocab - 1})")
-        return b"".join(self.vocab[i] for i in ids)
+        return b"".join(self.vocab[i] for i in token_ids(ids, self.n_vocab))
 
     def bytes_of(self, word: str) -> list[int]:
         """The word as ids of single bytes."""

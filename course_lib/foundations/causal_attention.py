@@ -13,6 +13,7 @@ from torch.nn.functional import dropout as drop
 from torch.nn.functional import scaled_dot_product_attention
 
 from course_lib.foundations.attention import causal_mask, check_heads, check_mask
+from course_lib.foundations.checks import check_batch
 from course_lib.foundations.kv_cache import KVCache
 
 
@@ -28,16 +29,20 @@ def attend_causally(
 
     may_attend: [T S] or [B 1 T S], taken instead of causal_mask(T, S).
     dropout: share of the weights that is dropped.
+    Raises ValueError where T > S: the queries are the last T of the S positions.
     """
     T, S = q.shape[2], k.shape[2]
     if may_attend is not None:
         check_mask(may_attend, torch.Size((len(q), 1, T, S)))
+    elif T > S:
+        raise ValueError(f"{T} queries cannot be the last of {S} keys; give T <= S, or may_attend [T S]")
     if q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.requires_grad:
         # here the fused kernel's backward takes four times as long as these three products
-        may_attend = causal_mask(T, S) if may_attend is None else may_attend
-        hide = torch.zeros(may_attend.shape, dtype=q.dtype).masked_fill(~may_attend, torch.finfo(q.dtype).min)
+        seen = causal_mask(T, S) if may_attend is None else may_attend
+        hide = torch.zeros(seen.shape, dtype=q.dtype).masked_fill(~seen, torch.finfo(q.dtype).min)
         scores = torch.baddbmm(_rows(hide, q), q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.shape[-1] ** -0.5)
-        return (drop(scores.softmax(-1), dropout) @ v.flatten(0, 1)).unflatten(0, q.shape[:2])
+        out = (drop(scores.softmax(-1), dropout) @ v.flatten(0, 1)).unflatten(0, q.shape[:2])
+        return out if may_attend is None else out.masked_fill(~seen.any(-1, keepdim=True), 0)  # nothing seen: zeros
     if may_attend is None and 1 < T < S:
         may_attend = causal_mask(T, S).to(q.device)
     is_causal = may_attend is None and T > 1
@@ -71,9 +76,9 @@ class CausalSelfAttention(nn.Module):
         cache: KVCache | None = None,
     ) -> Float[Tensor, "B T D"]:
         """may_attend: [T S] or [B 1 T S] instead of the causal mask, S counting the tokens in the cache."""
-        if x.shape[-1] != self.to_qkv.in_features:
-            raise ValueError(f"x {tuple(x.shape)} must end in d_model = {self.to_qkv.in_features}")
-        q, k, v = rearrange(self.to_qkv(x), "B T (three H Dh) -> three B H T Dh", three=3, H=self.n_heads).unbind()
+        check_batch(x, self.to_qkv.in_features)
+        parts = self.to_qkv(x).chunk(3, dim=-1)  # chunks, for their gradients are joined in one copy, not in two
+        q, k, v = (rearrange(part, "B T (H Dh) -> B H T Dh", H=self.n_heads) for part in parts)
         if cache is not None:
             k, v = cache.append(k, v)
         heads = attend_causally(q, k, v, may_attend, dropout=self.dropout if self.training else 0.0)
@@ -81,19 +86,21 @@ class CausalSelfAttention(nn.Module):
 
 
 def read_from(
-    T: int, S: int, is_token: Bool[Tensor, "B S"] | None, device: torch.device
+    x: Float[Tensor, "B T D"], n_held: int, is_token: Bool[Tensor, "B S"] | None
 ) -> tuple[Bool[Tensor, "B 1 T S"] | None, Int[Tensor, "..."]]:
-    """The mask of the last T of S slots (None: all that is earlier), and their positions [T] or [B T], which count
-    tokens and not padding. is_token: False where a slot is padding, on either side.
+    """The mask of T new tokens among S slots, those in the caches (n_held) first (None: all that is earlier), and
+    their positions [T] or [B T], which count tokens and not padding. is_token: False where a slot is padding.
 
-    Raises ValueError if is_token has not S columns.
+    Raises ValueError unless x is [B T D] and is_token [B S].
     """
+    check_batch(x, x.shape[-1])
+    B, T, S = len(x), x.shape[1], n_held + x.shape[1]
     if is_token is None:
-        return None, torch.arange(S - T, S, device=device)
-    if is_token.ndim != 2 or is_token.shape[1] != S:
+        return None, torch.arange(n_held, S, device=x.device)
+    if is_token.shape != (B, S) or is_token.dtype != torch.bool:
         raise ValueError(
-            f"is_token {tuple(is_token.shape)} must have {S} columns, one for each of the {S - T} tokens in the caches "
-            f"and the {T} of ids"
+            f"is_token {tuple(is_token.shape)} must be {(B, S)}: one row a text, one column for each of the {n_held} "
+            f"tokens in the caches and the {T} of ids; and boolean, not {is_token.dtype}"
         )
-    may_attend = causal_mask(T, S).to(device) & rearrange(is_token, "B S -> B 1 1 S")
-    return may_attend, (is_token.cumsum(dim=1) - 1).clamp(min=0)[:, S - T :]
+    may_attend = causal_mask(T, S).to(x.device) & rearrange(is_token, "B S -> B 1 1 S")
+    return may_attend, (is_token.cumsum(dim=1) - 1).clamp(min=0)[:, n_held:]

@@ -10,11 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from course_lib.foundations.checks import check_counts, check_tensor
+
 
 def one_hot(ids: Int[Tensor, "*ids"], n_vocab: int) -> Float[Tensor, "*ids {n_vocab}"]:
     """A vector of n_vocab zeros with a single 1 at the id. Raises ValueError for an id outside 0 … n_vocab-1."""
     check_ids(ids, n_vocab)
-    return torch.eye(n_vocab, device=ids.device)[ids]
+    return torch.zeros(*ids.shape, n_vocab, device=ids.device).scatter_(-1, ids[..., None].long(), 1)
 
 
 class Embedding(nn.Module):
@@ -22,8 +24,7 @@ class Embedding(nn.Module):
 
     def __init__(self, n_vocab: int, d_model: int):
         super().__init__()
-        if n_vocab < 1 or d_model < 1:
-            raise ValueError(f"n_vocab ({n_vocab}) and d_model ({d_model}) must be at least 1")
+        check_counts(1, n_vocab=n_vocab, d_model=d_model)
         self.weight = nn.Parameter(torch.randn(n_vocab, d_model) * d_model**-0.5)
 
     def forward(self, ids: Int[Tensor, "*ids"]) -> Float[Tensor, "*ids D"]:
@@ -38,9 +39,10 @@ def cosine_similarity(table: Float[Tensor, "V D"]) -> Float[Tensor, "V V"]:
 
 
 def check_ids(ids: Tensor, n_vocab: int) -> None:
-    """Raise unless ids are integers from 0 to n_vocab - 1 (torch would let -1 mean the last row)."""
-    if ids.dtype.is_floating_point or ids.dtype == torch.bool:
-        raise TypeError(f"ids must be integers, got {ids.dtype}; try ids.long()")
+    """Raise unless ids are integers from 0 to n_vocab - 1 (torch would let -1 mean the last row, and bytes a mask)."""
+    check_tensor("ids", ids)
+    if ids.dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"ids must be integers of 32 or 64 bits, got {ids.dtype}; try ids.long()")
     if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < n_vocab:
         raise ValueError(
             f"ids from {int(ids.min())} to {int(ids.max())} do not fit a vocabulary of {n_vocab} (0 to {n_vocab - 1}); "

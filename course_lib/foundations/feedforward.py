@@ -10,13 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import relu, silu
 
+from course_lib.foundations.checks import check_counts
+
 
 class FeedForward(nn.Module):
     """max(0, x W1 + b1) W2 + b2, eq. 2: 2 D F + F + D parameters."""
 
     def __init__(self, d_model: int, d_hidden: int):
         super().__init__()
-        check_widths(d_model, d_hidden)
+        check_counts(1, d_model=d_model, d_hidden=d_hidden)
         self.up = nn.Linear(d_model, d_hidden)
         self.down = nn.Linear(d_hidden, d_model)
 
@@ -29,7 +31,7 @@ class SwiGLU(nn.Module):
 
     def __init__(self, d_model: int, d_hidden: int):
         super().__init__()
-        check_widths(d_model, d_hidden)
+        check_counts(1, d_model=d_model, d_hidden=d_hidden)
         self.gate = nn.Linear(d_model, d_hidden, bias=False)
         self.up = nn.Linear(d_model, d_hidden, bias=False)
         self.down = nn.Linear(d_hidden, d_model, bias=False)
@@ -40,11 +42,5 @@ class SwiGLU(nn.Module):
 
 def swiglu_width(d_model: int, multiple_of: int = 256) -> int:
     """Llama's F: two thirds of 4 D, rounded up to a multiple (Touvron et al. 2023, arXiv:2302.13971). 4096 -> 11008."""
-    check_widths(d_model, multiple_of)
+    check_counts(1, d_model=d_model, multiple_of=multiple_of)
     return -(-int(8 * d_model / 3) // multiple_of) * multiple_of
-
-
-def check_widths(d_model: int, d_hidden: int) -> None:
-    """Raise ValueError unless both are positive."""
-    if d_model < 1 or d_hidden < 1:
-        raise ValueError(f"d_model ({d_model}) and d_hidden ({d_hidden}) must be at least 1; 2017 used 512 and 2048")

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from course_lib.foundations.feedforward import check_widths
+from course_lib.foundations.checks import check_counts
 
 
 def gelu(x: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
@@ -42,7 +42,7 @@ class GELUFeedForward(nn.Module):
 
     def __init__(self, d_model: int, d_hidden: int, activation: Callable[[Tensor], Tensor] = gelu_tanh):
         super().__init__()
-        check_widths(d_model, d_hidden)
+        check_counts(1, d_model=d_model, d_hidden=d_hidden)
         self.up = nn.Linear(d_model, d_hidden)
         self.down = nn.Linear(d_hidden, d_model)
         self.activation = activation

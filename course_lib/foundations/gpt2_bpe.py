@@ -18,6 +18,7 @@ from typing import Any
 
 from course_lib.foundations import tokenizer_json
 from course_lib.foundations.bpe import BYTES, ByteBPE
+from course_lib.foundations.checks import check_text, json_object, token_ids
 
 END_OF_TEXT = "<|endoftext|>"
 N_VISIBLE = 188  # bytes that are written as themselves; the others become the signs from U+0100 on
@@ -119,6 +120,7 @@ class GPT2Tokenizer:
         """
         if not specials:
             return [self._released[i] for i in self.bpe.encode(text)]
+        check_text("text", text)
         ids, start = [], 0
         for found in self._special.finditer(text):
             ids += self.encode(text[start : found.start()], specials=False)
@@ -132,11 +134,7 @@ class GPT2Tokenizer:
 
     def tokens(self, ids: Iterable[int]) -> list[bytes]:
         """The bytes of each id. Raises ValueError for an id outside the vocabulary."""
-        ids = [int(i) for i in ids]
-        for i in ids:
-            if i not in self._token:
-                raise ValueError(f"id {i} is not in the vocabulary (0 to {self.n_vocab - 1})")
-        return [self._token[i] for i in ids]
+        return [self._token[i] for i in token_ids(ids, self.n_vocab)]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -150,17 +148,7 @@ def read_json(path: Path) -> dict[str, Any]:
             raise ValueError(f"{path} has the token {twice!r} twice")
         return found
 
-    try:
-        found = json.loads(read_utf8(path), object_pairs_hook=no_key_twice)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path} is no JSON (line {error.lineno}, column {error.colno}: {error.msg}); is it whole?"
-        ) from None
-    except RecursionError:
-        raise ValueError(f"{path} is nested too deep to be a vocabulary; is it the right file?") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"{path} holds a {type(found).__name__}; it must be one object")
-    return found
+    return json_object(read_utf8(path), str(path), object_pairs_hook=no_key_twice)
 
 
 def read_vocab(path: Path) -> dict[str, int]:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from course_lib.foundations.attention import attend, check_heads, check_mask
+from course_lib.foundations.checks import check_batch
 from course_lib.foundations.kv_cache import KVCache
 from course_lib.foundations.rotation import Rotation
 
@@ -41,15 +42,19 @@ def attend_in_groups_fast(
 ) -> Float[Tensor, "B H T Dv"]:
     """The same without copies: to a key it is all one whether P heads ask one question each, or one head asks P.
 
-    may_attend: [T S] or [B 1 T S], the same for every head.
+    may_attend: whatever broadcasts to [B H T S]; cheapest is one for all heads, [T S] or [B 1 T S].
     """
     B, H, T, _ = q.shape
     n_shared = check_groups(H, k.shape[1])
     if may_attend is not None:
-        check_mask(may_attend, torch.Size((B, 1, T, k.shape[2])))
-        if T > 1:
-            may_attend = may_attend.repeat(*[1] * (may_attend.ndim - 2), n_shared, 1)
-        may_attend = may_attend.expand(B, 1, n_shared * T, k.shape[2])
+        check_mask(may_attend, torch.Size((B, H, T, k.shape[2])))
+        lead = may_attend.shape[:-2]
+        may_attend = may_attend.expand(*lead, T, may_attend.shape[-1])
+        if lead and lead[-1] == H:
+            may_attend = rearrange(may_attend, "... (G P) T S -> ... G (P T) S", P=n_shared)
+        elif T > 1:
+            may_attend = may_attend.repeat(*[1] * len(lead), n_shared, 1)
+        may_attend = may_attend.expand(B, -1 if lead else 1, n_shared * T, k.shape[2])
     q = rearrange(q, "B (G P) T Dh -> B G (P T) Dh", P=n_shared)
     out = scaled_dot_product_attention(q, k, v, attn_mask=may_attend, scale=scale)
     return rearrange(out, "B G (P T) Dv -> B (G P) T Dv", P=n_shared)
@@ -87,8 +92,7 @@ class GroupedQueryAttention(nn.Module):
         may_attend: [T S] or [B 1 T S], S counting the tokens in the cache; None lets every query see all S.
         rotation: turns q and k by the positions of x. Keys are turned once, before they enter the cache.
         """
-        if x.shape[-1] != self.to_q.in_features:
-            raise ValueError(f"x {tuple(x.shape)} must end in d_model = {self.to_q.in_features}")
+        check_batch(x, self.to_q.in_features)
         q = rearrange(self.to_q(x), "B T (H Dh) -> B H T Dh", H=self.n_heads)
         k = rearrange(self.to_k(x), "B T (G Dh) -> B G T Dh", G=self.n_kv_heads)
         v = rearrange(self.to_v(x), "B T (G Dh) -> B G T Dh", G=self.n_kv_heads)

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from course_lib.foundations.attention import MultiHeadAttention, attend, causal_mask
+from course_lib.foundations.checks import check_count, check_rows
 
 
 class KVCache:
@@ -23,8 +24,7 @@ class KVCache:
     """
 
     def __init__(self, capacity: int):
-        if capacity < 1:
-            raise ValueError(f"capacity ({capacity}) must be at least 1 token")
+        check_count("capacity", capacity, 1)
         self.capacity = capacity
         self.length = 0
         self.buffers: tuple[Tensor, ...] = ()
@@ -40,9 +40,9 @@ class KVCache:
                 f"the cache holds {self.length} of {self.capacity} tokens and {n_new} more do not fit; "
                 f"build it with capacity >= {self.length + n_new}, or crop it first"
             )
-        if not self.buffers:
-            self.buffers = tuple(x.new_empty(*x.shape[:-2], self.capacity, x.shape[-1]) for x in new)
-        self._check(new, n_new)
+        buffers = self.buffers or tuple(x.new_empty(*x.shape[:-2], self.capacity, x.shape[-1]) for x in new)
+        self._check(buffers, new, n_new)
+        self.buffers = buffers
         for buffer, x in zip(self.buffers, new):
             buffer.narrow(-2, self.length, n_new).copy_(x)
         self.length += n_new
@@ -54,15 +54,14 @@ class KVCache:
 
     def crop(self, length: int) -> None:
         """Forget all tokens but the first `length`. Raises ValueError if fewer are held."""
+        check_count("length", length, None)
         if not 0 <= length <= self.length:
             raise ValueError(f"cannot crop to {length} tokens; the cache holds {self.length}, give 0 to {self.length}")
         self.length = length
 
     def reorder(self, rows: Int[Tensor, " rows"]) -> None:
         """Row i becomes a copy of the old row rows[i]: beams that go on, branch or end. Changes B to len(rows)."""
-        for row in rows.tolist():
-            if not 0 <= row < self.n_rows:
-                raise ValueError(f"row {row} does not exist; the cache holds rows 0 to {self.n_rows - 1}")
+        check_rows(rows, self.n_rows)
         kept = [view[rows] for view in self.held()]
         if len(rows) != self.n_rows:
             self.buffers = tuple(buffer.new_empty(len(rows), *buffer.shape[1:]) for buffer in self.buffers)
@@ -84,16 +83,23 @@ class KVCache:
         """Bytes that one token of one row takes in this layer; 0 before the first append."""
         return self.n_bytes // (self.n_rows * self.capacity) if self.n_rows else 0
 
-    def _check(self, new: tuple[Tensor, ...], n_new: int) -> None:
-        if len(new) != len(self.buffers):
-            raise ValueError(f"the cache holds {len(self.buffers)} tensors a token, got {len(new)}")
-        for buffer, x in zip(self.buffers, new):
+    def _check(self, buffers: tuple[Tensor, ...], new: tuple[Tensor, ...], n_new: int) -> None:
+        if len(new) != len(buffers):
+            raise ValueError(f"the cache holds {len(buffers)} tensors a token, got {len(new)}")
+        for buffer, x in zip(buffers, new):
             wanted = (*buffer.shape[:-2], n_new, buffer.shape[-1])
             if x.shape != wanted or x.dtype != buffer.dtype:
                 raise ValueError(
                     f"new tokens {tuple(x.shape)} {x.dtype} do not continue the cache, which takes {wanted} "
                     f"{buffer.dtype}; one cache serves one layer and one batch, so build another with KVCache(capacity)"
                 )
+
+
+def one_each(caches: list[KVCache] | None, n_layers: int) -> list[KVCache] | list[None]:
+    """The caches, or as many times None where nothing is kept. Raises ValueError for another number than of layers."""
+    if caches and len(caches) != n_layers:
+        raise ValueError(f"{len(caches)} caches for {n_layers} layers; make them by model.new_caches(capacity)")
+    return caches or [None] * n_layers
 
 
 def cached_self_attention(

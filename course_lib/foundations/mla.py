@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from course_lib.foundations.attention import attend
+from course_lib.foundations.checks import check_batch, check_counts, check_even
 from course_lib.foundations.gqa import attend_in_groups_fast
 from course_lib.foundations.kv_cache import KVCache
 from course_lib.foundations.norm import RMSNorm
@@ -45,16 +46,15 @@ class MultiHeadLatentAttention(nn.Module):
     ):
         super().__init__()
         d_value = d_head if d_value is None else d_value
-        check_sizes(d_model=d_model, n_heads=n_heads, d_latent=d_latent, d_head=d_head, d_rope=d_rope, d_value=d_value)
-        if d_rope % 2:
-            raise ValueError(f"d_rope ({d_rope}) must be even: RoPE turns pairs; try {d_rope + 1}")
+        check_counts(1, d_model=d_model, n_heads=n_heads, d_latent=d_latent, d_head=d_head, d_value=d_value)
+        check_even("d_rope", d_rope)
         self.n_heads, self.d_latent, self.d_head, self.d_rope = n_heads, d_latent, d_head, d_rope
         self.scale = (d_head + d_rope) ** -0.5
         d_query = n_heads * (d_head + d_rope)
         if d_query_latent is None:
             self.to_q = nn.Linear(d_model, d_query, bias=False)
         else:
-            check_sizes(d_query_latent=d_query_latent)
+            check_counts(1, d_query_latent=d_query_latent)
             self.to_q = nn.Sequential(
                 nn.Linear(d_model, d_query_latent, bias=False),
                 RMSNorm(d_query_latent, eps),
@@ -119,8 +119,7 @@ class MultiHeadLatentAttention(nn.Module):
         self, x: Float[Tensor, "B T D"], rotation: Rotation | None
     ) -> tuple[Float[Tensor, "B H T Dh"], Float[Tensor, "B H T Dr"]]:
         """Content and turned part of every head's query."""
-        if x.shape[-1] != self.to_latent.in_features:
-            raise ValueError(f"x {tuple(x.shape)} must end in d_model = {self.to_latent.in_features}")
+        check_batch(x, self.to_latent.in_features)
         q = rearrange(self.to_q(x), "B T (H d) -> B H T d", H=self.n_heads)
         q_content, q_rope = q.split([self.d_head, self.d_rope], dim=-1)
         return q_content, q_rope if rotation is None else rotation(q_rope)
@@ -134,10 +133,3 @@ class MultiHeadLatentAttention(nn.Module):
             k_rope = rotation(k_rope[:, None])[:, 0]
         kept = torch.cat([self.norm_latent(latent), k_rope], dim=-1)
         return kept if cache is None else cache.append(kept)[0]
-
-
-def check_sizes(**sizes: int) -> None:
-    """Raise ValueError unless every size is at least 1."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"{name} ({size}) must be at least 1")

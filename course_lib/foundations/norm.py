@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from course_lib.foundations.checks import check_count
+
 
 def layer_norm(
     x: Float[Tensor, "... D"], weight: Float[Tensor, " D"], bias: Float[Tensor, " D"], eps: float = 1e-5
@@ -54,8 +56,7 @@ class RMSNorm(nn.Module):
 
 
 def check_width(d_model: int, eps: float) -> None:
-    """Raise ValueError unless d_model and eps are positive: a vector of zeros would become 0/0."""
-    if d_model < 1:
-        raise ValueError(f"d_model ({d_model}) must be at least 1")
+    """Raise unless d_model and eps are positive: a vector of zeros would become 0/0."""
+    check_count("d_model", d_model, 1)
     if not eps > 0:
         raise ValueError(f"eps ({eps}) must be positive, or a vector of equal numbers becomes 0/0; try eps=1e-5")

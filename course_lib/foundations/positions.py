@@ -7,8 +7,10 @@ ALiBi: Press et al. 2021, arXiv:2108.12409.   Read first: embedding.py.  Chapter
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
+
+from course_lib.foundations.checks import broadcast, check_count, check_counts, check_even
 
 
 def sinusoidal(
@@ -18,8 +20,9 @@ def sinusoidal(
 
     Computed in float64 and rounded once. Raises ValueError if d_model is odd or not positive, or n_positions < 0.
     """
-    if n_positions < 0:
-        raise ValueError(f"n_positions ({n_positions}) must not be negative")
+    check_count("n_positions", n_positions)
+    if not dtype.is_floating_point:
+        raise TypeError(f"dtype is {dtype}, which would cut every sine to 0; give a floating-point type")
     position = torch.arange(n_positions, dtype=torch.float64)
     angle = position[:, None] * wave_frequencies(d_model, base)
     return rearrange([angle.sin(), angle.cos()], "two L i -> L (i two)").to(dtype)
@@ -33,12 +36,8 @@ def shift_matrix(k: float, d_model: int, base: float = 10000.0) -> Float[Tensor,
 
 
 def wave_frequencies(d_model: int, base: float = 10000.0) -> Float[Tensor, "{d_model}//2"]:
-    """omega_i = base^(-2i/d_model), radians per position, fastest first, float64."""
-    if d_model < 2 or d_model % 2:
-        raise ValueError(
-            f"d_model ({d_model}) must be even and at least 2: a sine and a cosine for each frequency; "
-            f"try d_model={max(2, d_model + 1)}"
-        )
+    """omega_i = base^(-2i/d_model), radians per position, fastest first, float64; a sine and a cosine share one."""
+    check_even("d_model", d_model)
     if not base > 0:
         raise ValueError(f"base ({base}) must be positive; the paper uses 10000")
     return base ** (-torch.arange(0, d_model, 2, dtype=torch.float64) / d_model)
@@ -49,8 +48,7 @@ class LearnedPositions(nn.Module):
 
     def __init__(self, n_positions: int, d_model: int):
         super().__init__()
-        if n_positions < 1 or d_model < 1:
-            raise ValueError(f"n_positions ({n_positions}) and d_model ({d_model}) must be at least 1")
+        check_counts(1, n_positions=n_positions, d_model=d_model)
         self.weight = nn.Parameter(torch.randn(n_positions, d_model) * d_model**-0.5)
 
     def forward(self, n_tokens: int) -> Float[Tensor, "{n_tokens} D"]:
@@ -62,12 +60,20 @@ class LearnedPositions(nn.Module):
             )
         return self.weight[:n_tokens]
 
+    def at(self, positions: Int[Tensor, "..."], x: Float[Tensor, "B T D"]) -> Float[Tensor, "... D"]:
+        """The vectors of the positions of x, [T] or [B T]. Raises ValueError outside the table."""
+        if broadcast(positions.shape, x.shape[:2]) != x.shape[:2]:
+            raise ValueError(
+                f"positions {tuple(positions.shape)} must be [T] or [B T] for x {tuple(x.shape)} = [B T D]"
+            )
+        least, most = (int(positions.min()), int(positions.max())) if positions.numel() else (0, -1)
+        return self(most + 1 if least >= 0 else least)[positions]
+
 
 def alibi_slopes(n_heads: int) -> Float[Tensor, " {n_heads}"]:
     """2^(-8/H), 2^(-16/H), … 2^-8 for H a power of two; otherwise those of the power below it and every
     other slope of the power above, as in the authors' code (float64)."""
-    if n_heads < 1:
-        raise ValueError(f"n_heads ({n_heads}) must be at least 1")
+    check_count("n_heads", n_heads, 1)
     power = 2 ** (n_heads.bit_length() - 1)
     slopes = [2 ** (-8 * (h + 1) / power) for h in range(power)]
     between = [2 ** (-4 * (2 * h + 1) / power) for h in range(n_heads - power)]
@@ -76,6 +82,7 @@ def alibi_slopes(n_heads: int) -> Float[Tensor, " {n_heads}"]:
 
 def alibi_bias(n_heads: int, n_queries: int, n_keys: int) -> Float[Tensor, "{n_heads} {n_queries} {n_keys}"]:
     """-slope · distance, to be added to the attention scores before softmax. The last query sits at the last key."""
+    check_counts(0, n_queries=n_queries, n_keys=n_keys)
     if n_queries > n_keys:
         raise ValueError(f"n_queries ({n_queries}) must not exceed n_keys ({n_keys}); the queries are the last tokens")
     query = torch.arange(n_keys - n_queries, n_keys)

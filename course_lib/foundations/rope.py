@@ -14,22 +14,24 @@ from einops import rearrange
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
+from course_lib.foundations.checks import broadcast, check_even, check_floating
+from course_lib.foundations.positions import wave_frequencies
+
 
 def frequencies(d_head: int, base: float = 10000.0) -> Float[Tensor, "{d_head}//2"]:
     """Radians per position of each pair, fastest first: theta_i = base^(-2i/d_head), section 3.2.2.
 
     float64, since in float32 the angles of position 100,000 are off by up to 4e-3 radians.
-    Raises ValueError if d_head is odd or not positive, or base is not positive.
+    The very waves of the sinusoidal encoding. Raises ValueError if d_head is odd or not positive, or base is not
+    positive.
     """
-    if d_head < 2 or d_head % 2:
-        raise ValueError(f"d_head ({d_head}) must be even and at least 2: RoPE turns pairs; try {max(2, d_head + 1)}")
-    if not base > 0:
-        raise ValueError(f"base ({base}) must be positive; the paper uses 10000")
-    return base ** (-torch.arange(0, d_head, 2, dtype=torch.float64) / d_head)
+    check_even("d_head", d_head)
+    return wave_frequencies(d_head, base)
 
 
 def angles(positions: Real[Tensor, "*T"], freqs: Float[Tensor, " P"]) -> Float[Tensor, "*T P"]:
     """position · theta_i, in radians, for every position and pair. Positions may be fractions."""
+    check_floating("freqs", freqs)
     return positions[..., None].to(freqs) * freqs
 
 
@@ -61,6 +63,7 @@ def rotate_complex(x: Float[Tensor, "... Dh"], angles: Float[Tensor, "... Dh//2"
 
 def rotation_matrix(position: float, freqs: Float[Tensor, " P"]) -> Float[Tensor, "2*P 2*P"]:
     """The block-diagonal R_m of eq. 15, on interleaved pairs: R_m @ x == rotate_interleaved(x, position · freqs)."""
+    check_floating("freqs", freqs)
     cos, sin = (position * freqs).cos(), (position * freqs).sin()
     blocks = rearrange([cos, -sin, sin, cos], "(row column) P -> P row column", row=2)
     return torch.block_diag(*blocks)
@@ -73,13 +76,16 @@ def interleaved_to_half_split(d_head: int) -> Int[Tensor, " {d_head}"]:
 
     Applied to the rows of W_q and W_k inside each head it changes a model's layout and none of its scores.
     """
-    if d_head < 2 or d_head % 2:
-        raise ValueError(f"d_head ({d_head}) must be even and at least 2: RoPE turns pairs; try {max(2, d_head + 1)}")
+    check_even("d_head", d_head)
     return rearrange(torch.arange(d_head), "(P two) -> (two P)", two=2)
 
 
 def check_pairs(x: Tensor, angles: Tensor) -> None:
-    """Raise ValueError unless x has two numbers for each angle and their leading axes broadcast."""
+    """Raise unless x holds floats, two for each angle, and their leading axes broadcast as [… T] with [… T].
+
+    Angles [B T P] need an axis for the heads of x [B H T Dh]: torch would take B for H.
+    """
+    check_floating("x", x)
     d_head, n_pairs = x.shape[-1], angles.shape[-1]
     if d_head % 2:
         raise ValueError(f"x has an odd head width ({d_head}); RoPE turns pairs of numbers, so it must be even")
@@ -87,10 +93,9 @@ def check_pairs(x: Tensor, angles: Tensor) -> None:
         raise ValueError(
             f"x has head width {d_head}, so {d_head // 2} pairs, but angles holds {n_pairs}; use frequencies({d_head})"
         )
-    try:
-        torch.broadcast_shapes(x.shape[:-1], angles.shape[:-1])
-    except RuntimeError:
+    heads_missing = 2 < angles.ndim < x.ndim and angles.shape[:-2].numel() > 1
+    if heads_missing or broadcast(x.shape[:-1], angles.shape[:-1]) is None:
         raise ValueError(
             f"x {tuple(x.shape)} and angles {tuple(angles.shape)} do not match before the last axis; "
-            "give one angle row for each position of x"
-        ) from None
+            "give one angle row for each position of x, [T P], or [B 1 T P] where texts differ"
+        )

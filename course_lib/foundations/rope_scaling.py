@@ -63,9 +63,9 @@ def yarn(
     Multiply the rotated q and k by the attention factor 0.1 ln s + 1 each (eq. 22): the scores grow by its square.
     """
     check_stretch(factor, trained_length)
-    if not beta_fast > beta_slow > 0:
+    if not math.inf > beta_fast > beta_slow > 0:
         raise ValueError(
-            f"beta_fast ({beta_fast}) must exceed beta_slow ({beta_slow}), which must exceed 0: turns in L"
+            f"beta_fast ({beta_fast}) must exceed beta_slow ({beta_slow}), which must exceed 0: turns in L, finite"
         )
     freqs = frequencies(d_head, base)
 

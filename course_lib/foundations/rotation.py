@@ -6,12 +6,21 @@ numbers of each pair exchanged, and the sign of the first sine turned.
 Read first: rope.py.  Chapter 05.
 """
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Float, Real
 from torch import Tensor
 
 from course_lib.foundations.rope import angles, check_pairs
+
+
+@runtime_checkable
+class Rotation(Protocol):
+    """What an attention turns its queries and keys with: whatever was built from their positions, along any axes."""
+
+    def __call__(self, x: Float[Tensor, "B H T Dh"]) -> Float[Tensor, "B H T Dh"]: ...
 
 
 class HalfSplitRotation:
@@ -42,11 +51,10 @@ class InterleavedRotation:
         return torch.addcmul(x * self.cos, exchanged, self.sin)
 
 
-def check_fits(x: Tensor, rotation: "Rotation") -> None:
+def check_fits(x: Tensor, rotation: HalfSplitRotation | InterleavedRotation) -> None:
     """check_pairs, whose look at broadcasting costs more than the rotation itself where one token is decoded: not
-    repeated where width and number of tokens agree."""
+    repeated where width and number of tokens agree. Raises ValueError for positions of other texts than those of x."""
+    if rotation.cos.ndim > 3 and rotation.cos.shape[:-3] not in ((1,), x.shape[:1]):
+        raise ValueError(f"x {tuple(x.shape)} needs positions [T] or [B T], and this rotation was built from others")
     if x.shape[-2:] != rotation.cos.shape[-2:]:
         check_pairs(x, rotation.angles)
-
-
-Rotation = HalfSplitRotation | InterleavedRotation

@@ -9,14 +9,18 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from course_lib.foundations.attention import causal_mask
+from course_lib.foundations.checks import check_count
 
 
-def banded_mask(T: int, S: int, window: int) -> Bool[Tensor, "T S"]:
+def banded_mask(
+    T: int, S: int, window: int, is_token: Bool[Tensor, "B S"] | None = None
+) -> Bool[Tensor, "T S"] | Bool[Tensor, "B 1 T S"]:
     """True for the `window` latest keys of each query, itself among them: window 1 sees itself alone.
 
+    is_token: False where a slot is padding, which takes no place in the window; whether it is seen is not said here.
     With window >= S it is causal_mask(T, S). Raises ValueError if window < 1 or not 0 <= T <= S.
     """
-    if window < 1:
-        raise ValueError(f"window ({window}) must be at least 1: a token sees itself")
-    causal = causal_mask(T, S)
-    return causal & torch.ones_like(causal).triu(S - T - window + 1)
+    check_count("window", window, 1)
+    place = torch.arange(S) if is_token is None else is_token.cumsum(dim=1)[:, None]
+    steps_back = place[..., S - T :, None] - place[..., None, :]
+    return causal_mask(T, S).to(place.device) & (steps_back < window)

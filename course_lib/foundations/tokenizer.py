@@ -5,6 +5,8 @@ The simplest tokenizer there is, and the one that the small experiments use.  Ch
 
 from collections.abc import Iterable
 
+from course_lib.foundations.checks import check_text, token_ids
+
 
 class CharTokenizer:
     """characters: the vocabulary, a character's place is its id.  unk: the sign that stands for any other, if given."""
@@ -33,6 +35,7 @@ class CharTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The ids of text. A character outside the vocabulary becomes unk, or raises ValueError if there is none."""
+        check_text("text", text)
         unknown = sorted(set(text) - self._id.keys())
         if unknown and self.unk is None:
             raise ValueError(
@@ -43,8 +46,4 @@ class CharTokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids. Raises ValueError for an id outside the vocabulary."""
-        ids = [int(i) for i in ids]
-        for i in ids:
-            if not 0 <= i < self.n_vocab:
-                raise ValueError(f"id {i} is not in the vocabulary (0 to {self.n_vocab - 1})")
-        return "".join(self.characters[i] for i in ids)
+        return "".join(self.characters[i] for i in token_ids(ids, self.n_vocab))

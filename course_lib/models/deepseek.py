@@ -8,9 +8,10 @@ pairs. DeepSeek's mixture of experts is another subject and is left out: Llama(D
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Real
 from torch import Tensor, nn
 
+from course_lib.foundations.checks import check_count
 from course_lib.foundations.mla import MultiHeadLatentAttention
 from course_lib.foundations.rope import frequencies
 from course_lib.foundations.rotation import InterleavedRotation, Rotation
@@ -33,6 +34,9 @@ class DeepSeekConfig:
     rope_base: float = 10000.0
     norm_eps: float = 1e-6
 
+    def __post_init__(self):
+        check_count("n_layers", self.n_layers, 1)
+
     @property
     def cached_numbers(self) -> int:
         """Numbers that one token leaves in the caches of all layers."""
@@ -49,5 +53,5 @@ class DeepSeekConfig:
             d_query_latent=self.d_query_latent,
         )
 
-    def rotation(self, positions: Int[Tensor, "..."], dtype: torch.dtype) -> Rotation:
+    def rotation(self, positions: Real[Tensor, "..."], dtype: torch.dtype) -> Rotation:
         return InterleavedRotation(positions, frequencies(self.d_rope, self.rope_base), dtype)

@@ -16,7 +16,7 @@ from course_lib.foundations.attention import check_heads
 from course_lib.foundations.causal_attention import CausalSelfAttention, read_from
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.gelu import GELUFeedForward
-from course_lib.foundations.kv_cache import KVCache
+from course_lib.foundations.kv_cache import KVCache, one_each
 from course_lib.foundations.norm import LayerNorm
 from course_lib.foundations.positions import LearnedPositions
 
@@ -36,7 +36,7 @@ class GPT2Config:
     init_std: float | None = None
 
     def __post_init__(self):
-        check_heads(self.d_model, self.n_heads)
+        check_heads(self.d_model, self.n_heads, n_layers=self.n_layers)
 
     @property
     def d_head(self) -> int:
@@ -128,18 +128,31 @@ class GPT2(nn.Module):
         is_token: Bool[Tensor, "B S"] | None = None,
         caches: list[KVCache] | None = None,
     ) -> Float[Tensor, "B T D"]:
-        """What to_vocab reads.
+        """What to_vocab reads: run after embed."""
+        return self.run(self.embed(ids), is_token=is_token, caches=caches)
 
-        is_token: False where one of the S slots (those in the caches, then those of ids) is padding, on either side.
-        caches: one for each layer, from new_caches; they hold the tokens of ids afterwards.
+    def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """The tokens' vectors; run adds where they stand."""
+        return self.embedding(ids)
+
+    def run(
+        self,
+        x: Float[Tensor, "B T D"],
+        positions: Int[Tensor, "..."] | None = None,
+        *,
+        is_token: Bool[Tensor, "B S"] | None = None,
+        caches: list[KVCache] | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """What to_vocab reads, from vectors in place of ids: what embed gives, or features of another kind spliced in.
+
+        positions: where they stand, unless it is where the tokens stand.
+        is_token: False where one of the S slots (those in the caches, then those of x) is padding, on either side.
+        caches: one for each layer, from new_caches; they hold the tokens of x afterwards.
         Raises ValueError if a position is outside the context.
         """
-        T = ids.shape[1]
-        S = T + (caches[0].length if caches else 0)
-        may_attend, positions = read_from(T, S, is_token, ids.device)
-        n_positions = S if is_token is None else int(positions.max()) + 1
-        x = self.drop(self.embedding(ids) + self.positions(n_positions)[positions])
-        for block, cache in zip(self.blocks, caches or [None] * len(self.blocks), strict=True):
+        may_attend, counted = read_from(x, caches[0].length if caches else 0, is_token)
+        x = self.drop(x + self.positions.at(counted if positions is None else positions, x))
+        for block, cache in zip(self.blocks, one_each(caches, len(self.blocks))):
             x = block(x, may_attend, cache)
         return self.norm_out(x)
 

@@ -15,9 +15,10 @@ from torch.nn.functional import linear
 
 from course_lib.foundations.attention import check_heads
 from course_lib.foundations.causal_attention import CausalSelfAttention, read_from
+from course_lib.foundations.checks import check_count
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.gelu import GELUFeedForward
-from course_lib.foundations.kv_cache import KVCache
+from course_lib.foundations.kv_cache import KVCache, one_each
 from course_lib.foundations.norm import LayerNorm
 from course_lib.foundations.positions import LearnedPositions
 from course_lib.foundations.sparse import banded_mask
@@ -41,6 +42,7 @@ class GPT3Config:
     head_width: int | None = None
 
     def __post_init__(self):
+        check_count("n_layers", self.n_layers, 1)
         if self.head_width is None:
             check_heads(self.d_model, self.n_heads)
         banded_mask(0, 0, self.window)
@@ -142,27 +144,43 @@ class GPT3(nn.Module):
         is_token: Bool[Tensor, "B S"] | None = None,
         caches: list[KVCache] | None = None,
     ) -> Float[Tensor, "B T D"]:
-        """What to_vocab reads.
+        """What to_vocab reads: run after embed."""
+        return self.run(self.embed(ids), is_token=is_token, caches=caches)
 
-        is_token: False where one of the S slots (those in the caches, then those of ids) is padding, on either side.
-        caches: one for each layer, from new_caches; they hold the tokens of ids afterwards.
+    def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """The tokens' vectors; run adds where they stand."""
+        return self.embedding(ids)
+
+    def run(
+        self,
+        x: Float[Tensor, "B T D"],
+        positions: Int[Tensor, "..."] | None = None,
+        *,
+        is_token: Bool[Tensor, "B S"] | None = None,
+        caches: list[KVCache] | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """What to_vocab reads, from vectors in place of ids: what embed gives, or features of another kind spliced in.
+
+        positions: where they stand, unless it is where the tokens stand.
+        is_token: False where one of the S slots (those in the caches, then those of x) is padding, on either side.
+        caches: one for each layer, from new_caches; they hold the tokens of x afterwards.
         Raises ValueError if a position is outside the context.
         """
-        T = ids.shape[1]
-        S = T + (caches[0].length if caches else 0)
-        may_attend, positions = read_from(T, S, is_token, ids.device)
-        n_positions = S if is_token is None else int(positions.max()) + 1
-        x = self.drop(self.embedding(ids) + self.positions(n_positions)[positions])
-        masks = cycle([may_attend, self.banded(T, S, may_attend)])
-        for block, cache, mask in zip(self.blocks, caches or [None] * len(self.blocks), masks):
+        T, n_held = x.shape[-2], caches[0].length if caches else 0
+        may_attend, counted = read_from(x, n_held, is_token)
+        x = self.drop(x + self.positions.at(counted if positions is None else positions, x))
+        masks = cycle([may_attend, self.banded(T, n_held + T, may_attend, is_token)])
+        for block, cache, mask in zip(self.blocks, one_each(caches, len(self.blocks)), masks):
             x = block(x, mask, cache)
         return self.norm_out(x)
 
-    def banded(self, T: int, S: int, may_attend: Bool[Tensor, "..."] | None) -> Bool[Tensor, "..."] | None:
+    def banded(
+        self, T: int, S: int, may_attend: Bool[Tensor, "..."] | None, is_token: Bool[Tensor, "B S"] | None = None
+    ) -> Bool[Tensor, "..."] | None:
         """The mask of layers 1, 3, 5 …; the others keep may_attend."""
         if self.config.window >= S:
             return may_attend
-        band = banded_mask(T, S, self.config.window).to(self.embedding.weight.device)
+        band = banded_mask(T, S, self.config.window, is_token).to(self.embedding.weight.device)
         return band if may_attend is None else band & may_attend
 
     def to_vocab(self, x: Float[Tensor, "... D"]) -> Float[Tensor, "... V"]:

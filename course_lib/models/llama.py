@@ -8,15 +8,15 @@ Read first: foundations/gqa.py, norm.py, feedforward.py, rotation.py.  Chapters 
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Real
 from torch import Tensor, nn
 
 from course_lib.foundations.attention import causal_mask, check_heads
+from course_lib.foundations.causal_attention import read_from
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.feedforward import SwiGLU
 from course_lib.foundations.gqa import GroupedQueryAttention, check_groups
-from course_lib.foundations.kv_cache import KVCache
+from course_lib.foundations.kv_cache import KVCache, one_each
 from course_lib.foundations.norm import RMSNorm
 from course_lib.foundations.rope import frequencies
 from course_lib.foundations.rotation import HalfSplitRotation, Rotation
@@ -37,7 +37,7 @@ class LlamaConfig:
     qkv_bias: bool = False
 
     def __post_init__(self):
-        check_heads(self.d_model, self.n_heads)
+        check_heads(self.d_model, self.n_heads, n_layers=self.n_layers)
         check_groups(self.n_heads, self.n_kv_heads)
         frequencies(self.d_head, self.rope_base)
 
@@ -53,7 +53,7 @@ class LlamaConfig:
     def attention(self) -> nn.Module:
         return GroupedQueryAttention(self.d_model, self.n_heads, self.n_kv_heads, bias=self.qkv_bias)
 
-    def rotation(self, positions: Int[Tensor, "..."], dtype: torch.dtype) -> Rotation:
+    def rotation(self, positions: Real[Tensor, "..."], dtype: torch.dtype) -> Rotation:
         return HalfSplitRotation(positions, frequencies(self.d_head, self.rope_base), dtype)
 
 
@@ -111,39 +111,38 @@ class Llama(nn.Module):
         is_token: Bool[Tensor, "B S"] | None = None,
         caches: list[KVCache] | None = None,
     ) -> Float[Tensor, "B T D"]:
-        """What to_vocab reads.
+        """What to_vocab reads: run after embed."""
+        return self.run(self.embed(ids), is_token=is_token, caches=caches)
 
-        is_token: False where one of the S slots (those in the caches, then those of ids) is padding, on either side.
-        caches: one for each layer, from new_caches; they hold the tokens of ids afterwards.
+    def embed(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """The tokens' vectors; run turns what it makes of them by where they stand."""
+        return self.embedding(ids)
+
+    def run(
+        self,
+        x: Float[Tensor, "B T D"],
+        positions: Real[Tensor, "..."] | None = None,
+        *,
+        is_token: Bool[Tensor, "B S"] | None = None,
+        caches: list[KVCache] | None = None,
+    ) -> Float[Tensor, "B T D"]:
+        """What to_vocab reads, from vectors in place of ids: what embed gives, or features of another kind spliced in.
+
+        positions: for the config's rotation, of whatever axes it takes; where the tokens stand unless given.
+        is_token: False where one of the S slots (those in the caches, then those of x) is padding, on either side.
+        caches: one for each layer, from new_caches; they hold the tokens of x afterwards.
         """
-        B, T = ids.shape
-        S = T + (caches[0].length if caches else 0)
-        if is_token is not None and is_token.shape != (B, S):
-            raise ValueError(
-                f"is_token {tuple(is_token.shape)} must be {(B, S)}: one row a text, one column for each of the "
-                f"{S - T} tokens in the caches and the {T} of ids"
-            )
-        may_attend, positions = where(T, S, is_token, ids.device)
-        x = self.embedding(ids)
-        rotation = self.config.rotation(positions, x.dtype)
-        for block, cache in zip(self.blocks, caches or [None] * len(self.blocks), strict=True):
+        T, n_held = x.shape[-2], caches[0].length if caches else 0
+        may_attend, counted = read_from(x, n_held, is_token)
+        if may_attend is None and T > 1:
+            may_attend = causal_mask(T, n_held + T).to(x.device)
+        rotation = self.config.rotation(counted if positions is None else positions, x.dtype)
+        for block, cache in zip(self.blocks, one_each(caches, len(self.blocks))):
             x = block(x, may_attend, rotation, cache)
         return self.norm_out(x)
 
     def new_caches(self, capacity: int) -> list[KVCache]:
         return [KVCache(capacity) for _ in self.blocks]
-
-
-def where(
-    T: int, S: int, is_token: Bool[Tensor, "B S"] | None, device: torch.device
-) -> tuple[Bool[Tensor, "..."] | None, Int[Tensor, "..."]]:
-    """What the last T of S slots may attend to, and their positions, which count tokens and not padding."""
-    causal = None if T == 1 else causal_mask(T, S).to(device)
-    if is_token is None:
-        return causal, torch.arange(S - T, S, device=device)
-    tokens = rearrange(is_token, "B S -> B 1 1 S")
-    positions = (is_token.cumsum(dim=1) - 1).clamp(min=0)
-    return tokens if causal is None else causal & tokens, positions[:, S - T :]
 
 
 class LlamaReader:
@@ -166,8 +165,7 @@ class LlamaReader:
     @torch.inference_mode()
     def __call__(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
         """Raises ValueError where the caches are full."""
-        n_read = self.caches[0].length + ids.shape[1]
-        is_token = None if self.is_token is None else self.is_token[:, :n_read]
+        is_token = None if self.is_token is None else self.is_token[:, : self.caches[0].length + ids.shape[-1]]
         x = self.model.hidden(ids, is_token=is_token, caches=self.caches)
         return self.model.to_vocab(x[:, -1])
 
@@ -181,7 +179,13 @@ class LlamaReader:
 
 
 def check_left_padding(is_token: Tensor) -> None:
-    """Raise ValueError unless every row ends in a token: what comes next is read off the last slot."""
+    """Raise unless every row is padding, then tokens to its end: what comes next is read off the last slot."""
+    if is_token.dtype != torch.bool:
+        raise TypeError(f"is_token must be boolean, True = token; got {is_token.dtype}; try is_token > 0")
     if is_token.shape[1] and not is_token[:, -1].all():
         row = int((~is_token[:, -1]).nonzero()[0])
         raise ValueError(f"row {row} of the prompts ends in padding; pad on the left, so that all rows end together")
+    if (inside := is_token[:, :-1] & ~is_token[:, 1:]).any():
+        raise ValueError(
+            f"row {int(inside.nonzero()[0, 0])} of the prompts has padding between tokens; pad on the left"
+        )

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from course_lib.foundations.attention import MultiHeadAttention, causal_mask, check_heads
 from course_lib.foundations.embedding import Embedding
-from course_lib.foundations.feedforward import FeedForward, check_widths
+from course_lib.foundations.feedforward import FeedForward
 from course_lib.foundations.kv_cache import KVCache, attend_to, cached_self_attention, keys_and_values
 from course_lib.foundations.norm import LayerNorm
 from course_lib.foundations.positions import sinusoidal
@@ -217,7 +217,7 @@ class Transformer(nn.Module):
         """Vectors times sqrt(D), plus the positions from `start` on, section 3.4 and 3.5."""
         d_model = self.config.d_model
         tokens = table(ids) * d_model**0.5
-        positions = self.positions(start + ids.shape[1], d_model, dtype=tokens.dtype)[start:]
+        positions = self.positions(start + ids.shape[-1], d_model, dtype=tokens.dtype)[start:]
         return self.dropout(tokens + positions.to(tokens))
 
 
@@ -277,9 +277,6 @@ def key_mask(source: Tensor, is_token: Tensor | None) -> Bool[Tensor, "B 1 1 S"]
 
 def check_sizes(config) -> None:
     """Raise ValueError for sizes that cannot be built."""
-    check_heads(config.d_model, config.n_heads)
-    check_widths(config.d_model, config.d_hidden)
+    check_heads(config.d_model, config.n_heads, d_hidden=config.d_hidden, n_layers=config.n_layers)
     if config.norm not in RESIDUALS:
         raise ValueError(f"norm ({config.norm!r}) must be one of {list(RESIDUALS)}")
-    if config.n_layers < 1:
-        raise ValueError(f"n_layers ({config.n_layers}) must be at least 1")

@@ -19,7 +19,6 @@ import nbformat
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
-from course_lib.plots.style import missing_glyphs
 from course_lib.publishing.notebooks import (
     ROOT,
     WIDGET,
@@ -33,6 +32,7 @@ from course_lib.publishing.notebooks import (
     strip,
     text_of,
 )
+from course_lib.widgets.style import missing_glyphs
 
 MAX_BYTES = 1_000_000
 SLIDES = range(15, 26)

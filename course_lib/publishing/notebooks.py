@@ -16,6 +16,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 
 import jupytext
@@ -25,7 +28,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 
 import course_lib
-from course_lib.claims.provenance import imported_modules
+from course_lib.chapter_files import CHAPTERS
+from course_lib.provenance import data_bytes, files_hash, sources_named
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
 ROOT = PACKAGE.parent
@@ -72,20 +76,46 @@ def sync(chapters: Iterable[str] = (), root: Path = ROOT) -> int:
 
     Raises ExecutionFailed at the first cell that fails; that notebook's .ipynb is then left as it was.
     """
-    n_executed = 0
-    for source in sources(chapters, root):
-        fresh = is_fresh(source)
-        if fresh and not drift(source):
+    chosen = sources(chapters, root)
+    stale = refresh(chosen)
+    for source in chosen:
+        if source not in stale and not drift(source):
             print(f"{source.stem}: up to date")
             continue
-        n_executed += not fresh
-        _refresh(source)
         full = nbformat.read(cache_path(source), as_version=4)
         pair = source.with_suffix(".ipynb")
         previous = nbformat.read(pair, as_version=4) if pair.is_file() else None
         changed = _write(pair, strip(full, previous))
         print(f"{source.stem}: {'written' if changed else 'same outputs as before'}", flush=True)
-    return n_executed
+    return len(stale)
+
+
+def refresh(chosen: Iterable[Path], jobs: int | None = None) -> list[Path]:
+    """Execute what is stale among these notebooks, `jobs` side by side (default: one a core); returns what was stale.
+
+    Raises ExecutionFailed at the first cell that fails.
+    """
+    stale = [source for source in chosen if not is_fresh(source)]
+    jobs = min(jobs or os.cpu_count() or 1, len(stale))
+    if jobs <= 1:
+        for source in stale:
+            _refresh(source)
+        return stale
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        running = [pool.submit(_refresh, source) for source in stale]
+        try:
+            for each in as_completed(running):
+                each.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return stale
+
+
+def keep(source: Path, notebook: NotebookNode, made_by: str) -> None:
+    """Make this the executed copy of a notebook; `made_by`: key(source) as it was when the execution began."""
+    _key_path(source).unlink(missing_ok=True)
+    _write(cache_path(source), notebook)
+    _key_path(source).write_text(made_by)
 
 
 def executed(notebook: str | Path, root: Path = ROOT) -> Path:
@@ -109,30 +139,36 @@ def is_fresh(source: Path) -> bool:
 
 
 def key(source: Path) -> str:
-    """Hash of all that an execution reads: the notebook, the modules it imports, the experiments, records and results
-    of benchmarks that it shows.
+    """Hash of all that an execution reads: the notebook, the definitions that it and what it shows can reach, the raw
+    text of sources that it shows, the records, data files and results of benchmarks that it names.
 
-    Follows imports through course_lib, and the ids C05, K03-1, 03-rope-2 and names such as decoding.json in the text to
-    their files.
+    A new definition in a room changes no key. An error's text counts where the notebook catches errors by name.
     """
     text = source.read_text(encoding="utf-8")
-    starts = [source]
-    for number, letter in re.findall(r"\bC(\d\d)([a-z]?)\b", text):
-        starts += (PACKAGE / "claims" / "experiments").glob(f"c{number}{letter}_*.py")
-    starts += [PACKAGE / "errata" / f"ch{chapter}.py" for chapter in re.findall(r"\bK(\d\d)-\d", text)]
-    starts += [PACKAGE / "exercises" / f"ch{chapter}.py" for chapter in re.findall(r"[\"'](\d\d)-[a-z]", text)]
-    starts = [start for start in dict.fromkeys(starts) if start.is_file()]
-    files = set(starts) | {module for start in starts for module in imported_modules(start)}
-    files |= set((PACKAGE / "claims").glob("*.py")) | set((PACKAGE / "widgets" / "js").glob("*.js"))
-    files |= {
-        PACKAGE / "claims" / "records" / f"{''.join(each)}.json" for each in re.findall(r"\b(C\d\d)([a-z]?)\b", text)
-    }
-    files |= {ROOT / "benchmarks" / "results" / name for name in re.findall(r"\b[\w-]+\.json\b", text)}
-    digest = hashlib.sha256()
-    for file in sorted(file for file in files if file.is_file()):
-        name = file.relative_to(PACKAGE).as_posix() if file.is_relative_to(PACKAGE) else file.name
-        digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+    code, data = files_named(text)
+    digest = hashlib.sha256(text.encode() + files_hash([source, *code]).encode())
+    for shown in sources_named(source, "show_source"):
+        digest.update(b"\0" + shown.encode())
+    for file in data:
+        digest.update(b"\0" + file.name.encode() + b"\0" + data_bytes(file))
     return digest.hexdigest()
+
+
+def files_named(text: str) -> tuple[list[Path], list[Path]]:
+    """Files that ids (C05, K03-1, 03-rope-2) and names (decoding.json) stand for: code, and what counts as it is.
+
+    Exercises count as they stand, too: their solutions are shown. So does the JavaScript of all widgets.
+    """
+    claims = {f"{number}{letter}" for number, letter in re.findall(r"\bC(\d\d)([a-z]?)\b", text)}
+    experiments = [file for each in claims for file in CHAPTERS.glob(f"*/experiments/c{each}_*.py")]
+    errata = [CHAPTERS.glob(f"ch{chapter}_*/errata.py") for chapter in re.findall(r"\bK(\d\d)-\d", text)]
+    exercises = [CHAPTERS.glob(f"ch{chapter}_*/exercises.py") for chapter in re.findall(r"[\"'](\d\d)-[a-z]", text)]
+    errata, exercises = (list(chain.from_iterable(found)) for found in (errata, exercises))
+    data = [file for each in claims for file in CHAPTERS.glob(f"*/records/C{each}.json")]
+    data += [ROOT / "benchmarks" / "results" / name for name in re.findall(r"\b[\w-]+\.json\b", text)]
+    data += [*exercises, *(PACKAGE / "widgets" / "js").glob("*.js")]
+    code, data = ({file for file in files if file.is_file()} for files in (experiments + errata + exercises, data))
+    return sorted(code, key=lambda file: file.name), sorted(data, key=lambda file: file.name)
 
 
 def cache_path(source: Path) -> Path:
@@ -256,10 +292,7 @@ def settled_text(text: str) -> str:
 
 def _refresh(source: Path) -> None:
     made_by = key(source)
-    notebook = execute(source)
-    _key_path(source).unlink(missing_ok=True)
-    _write(cache_path(source), notebook)
-    _key_path(source).write_text(made_by)
+    keep(source, execute(source), made_by)
 
 
 def _key_path(source: Path) -> Path:

@@ -31,6 +31,7 @@ BOOK = ROOT / "book"
 BUILD = BOOK / "_build"
 STAGE = BUILD / "src"
 HTML = BUILD / "html"
+KEY = BUILD / "inputs.sha256"
 N_FIGURES = 5  # of a claim, shown before the rest is folded
 FONT = ROOT / "course_lib" / "fonts" / "CourseSans-SC.otf"
 
@@ -164,8 +165,8 @@ def chapter_link(number: str, pages: dict[str, str]) -> str:
 
 def claims_tables(pages: dict[str, str]) -> str:
     """主张与证据: one table a chapter, from the recorded figures."""
-    from course_lib.claims import OUTCOMES, load_record, registry
-    from course_lib.claims.render import measured
+    from course_lib.course.claims import OUTCOMES, load_record, registry
+    from course_lib.course.claims.render import measured
 
     def figures(record: dict) -> str:
         lines = [f"{one_line(label)}：**{one_line(value)}**" for label, value in measured(record)]
@@ -199,7 +200,7 @@ def claims_tables(pages: dict[str, str]) -> str:
 
 def errata_tables(pages: dict[str, str]) -> str:
     """考据: one table a chapter, computed now."""
-    from course_lib.errata import format_value, registry, settle
+    from course_lib.course.errata import format_value, registry, settle
 
     by_chapter: dict[str, list[list[str]]] = {}
     for entry in registry().values():
@@ -364,15 +365,26 @@ def inputs_key(notebooks: dict[Chapter, NotebookNode]) -> str:
     return digest.hexdigest()
 
 
+def is_built() -> bool:
+    """Whether book/_build/html was made from what lies here now."""
+    from course_lib.publishing.notebooks import cache_path, is_fresh
+
+    if not all(is_fresh(chapter.source) for chapter in chapters()) or not (HTML / "index.html").exists():
+        return False
+    kept = {chapter: nbformat.read(cache_path(chapter.source), as_version=4) for chapter in chapters()}
+    return KEY.exists() and KEY.read_text() == inputs_key(kept)
+
+
 def build() -> Path:
     """Everything, from executed notebooks to book/_build/html; returns that folder. Does nothing if nothing changed."""
     from course_lib.publishing import slides
+    from course_lib.publishing.notebooks import refresh
 
-    notebooks = {chapter: executed_notebook(chapter) for chapter in chapters()}
-    key, kept = inputs_key(notebooks), BUILD / "inputs.sha256"
-    if kept.exists() and kept.read_text() == key and (HTML / "index.html").exists():
+    if is_built():
         return HTML
-    kept.unlink(missing_ok=True)
+    refresh(chapter.source for chapter in chapters())
+    notebooks = {chapter: executed_notebook(chapter) for chapter in chapters()}
+    KEY.unlink(missing_ok=True)
     stage(notebooks)
     shutil.rmtree(HTML, ignore_errors=True)
     run_jupyter_book()
@@ -381,7 +393,7 @@ def build() -> Path:
     slides.build(notebooks)
     web_font()
     (HTML / ".nojekyll").touch()
-    kept.write_text(key)
+    KEY.write_text(inputs_key(notebooks))
     return HTML
 
 

@@ -88,14 +88,15 @@ def whole(tensor: Tensor) -> Tensor:
     return tensor.detach().full_tensor() if hasattr(tensor, "full_tensor") else tensor.detach()
 
 
-@torch.no_grad()
-def fill(tensor: Tensor, full: Tensor) -> None:
-    """Copy `full` into a tensor of which this process may hold a part."""
-    if hasattr(tensor, "full_tensor"):
-        from torch.distributed.tensor import distribute_tensor
+def part(tensor: Tensor) -> tuple[Tensor, int | None]:
+    """What this process holds of a tensor, and the first of its rows; None if it holds all of it.
 
-        full = distribute_tensor(full.to(tensor.device), tensor.device_mesh, tensor.placements)
-    tensor.copy_(full)
+    FSDP cuts along the rows: as many to each as fill the first processes up, the last ones may get fewer or none.
+    """
+    if not hasattr(tensor, "full_tensor"):
+        return tensor.detach(), None
+    each = -(-len(tensor) // tensor.device_mesh.size())
+    return tensor.detach().to_local(), min(each * tensor.device_mesh.get_local_rank(), len(tensor))
 
 
 @contextmanager

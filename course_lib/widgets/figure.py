@@ -21,7 +21,7 @@ import anywidget
 import traitlets
 from matplotlib.figure import Figure
 
-from course_lib.plots.style import to_png, use_style
+from course_lib.widgets.style import to_png, use_style
 
 JS = Path(__file__).with_name("js")
 SHARED = "shared"

@@ -11,9 +11,9 @@ import torch
 import traitlets
 
 from course_lib.foundations.rope import angles, frequencies, rotate_interleaved
-from course_lib.plots.rope import plot_rotation
-from course_lib.plots.style import COLORS, to_png, use_style
 from course_lib.widgets.figure import CourseWidget, source
+from course_lib.widgets.rope_figure import plot_rotation
+from course_lib.widgets.style import COLORS, to_png, use_style
 
 MAX_D_HEAD = 16
 MAX_POSITION = 32

@@ -1,9 +1,9 @@
 """The zoo: small trained models that several chapters use, each made by a named recipe.
 
     model = zoo.load("icl-large")        # shipped, or trained once with a progress bar and kept in the user's cache
-    python -m course_lib.zoo list | train NAME | check NAME
+    python -m course_lib.zoo list | train NAME | restamp NAME | check NAME
 
-A recipe is a file of recipes/ that ends in RECIPES = [Recipe(...), ...]:
+A chapter's recipe.py ends in RECIPES = [Recipe(...), ...]:
 
     def build() -> nn.Module                     untrained; called after torch.manual_seed(recipe.seed)
     def batches(step: int) -> tensors [B ...]    a pure function of the step: draw with a generator seeded by it
@@ -20,8 +20,9 @@ A recipe is a file of recipes/ that ends in RECIPES = [Recipe(...), ...]:
     ]
 
 Then `python -m course_lib.zoo train numerals --ship` trains it, checks it and puts it among the shipped weights, in
-fp16 (at most 2 MB each; ship=False for a larger one, which is then trained at first use). tests/zoo checks every
-shipped model, and the weekly workflow trains each anew.
+fp16 (at most 2 MB each; ship=False for a larger one, which is then trained at first use). The file names the code that
+made it; when that changes `train --stale --ship` repeats the first 20 steps and the figures, and trains anew only where
+they differ. tests/zoo checks every shipped model, and the weekly workflow trains each anew.
 """
 
 from course_lib.zoo.core import Recipe

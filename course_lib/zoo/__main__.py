@@ -1,6 +1,8 @@
-"""Command line: `python -m course_lib.zoo list | train NAME [--ship] | check [NAME…] [--retrain]`.
+"""Command line: `python -m course_lib.zoo list | train NAME [--ship] | restamp [NAME…] | check [NAME…] [--retrain]`.
 
-Under torchrun or accelerate launch, `train` spreads the work over the processes they start.
+`train --stale --ship` brings all that is shipped up to today's code: restamped where 20 steps and the figures come out
+the same, trained anew where they do not. Under torchrun or accelerate launch, `train` spreads the work over the
+processes they start.
 """
 
 import argparse
@@ -10,7 +12,18 @@ from course_lib.console import speak_chinese
 from course_lib.training import checkpoint
 from course_lib.training.distributed import STRATEGIES, join
 from course_lib.zoo.core import Recipe
-from course_lib.zoo.store import get_recipe, load, make, registry, ship, shipped_path, unfinished_path, where
+from course_lib.zoo.store import (
+    get_recipe,
+    is_stale,
+    load,
+    make,
+    registry,
+    restamp,
+    ship,
+    shipped_path,
+    unfinished_path,
+    where,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,10 +32,15 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="所有配方，权重在哪里，达到的指标")
     train = commands.add_parser("train", help="按配方训练并检查，存入用户缓存")
-    train.add_argument("name", metavar="NAME")
+    train.add_argument("name", nargs="?", metavar="NAME")
+    train.add_argument(
+        "--stale", action="store_true", help="所有缺失或过期的、随课程发布的模型；能重现前 20 步就不重新训练"
+    )
     train.add_argument("--ship", action="store_true", help="同时放进随课程发布的权重")
     train.add_argument("--steps", type=int, help="只做到这一步，留下检查点，下次接着训练")
     train.add_argument("--strategy", choices=STRATEGIES, help="多进程时怎样分工；默认 COURSE_STRATEGY 或 ddp")
+    again = commands.add_parser("restamp", help="重现前 20 步损失和指标，一致就记下今天的代码，权重不动")
+    again.add_argument("names", nargs="*", metavar="NAME", help="默认：所有过期的、随课程发布的")
     check = commands.add_parser("check", help="测量权重，低于配方的下限就报错")
     check.add_argument("names", nargs="*", metavar="NAME", help="默认：所有随课程发布的")
     check.add_argument("--retrain", action="store_true", help="从头训练后再测量，什么也不写")
@@ -30,11 +48,18 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "list":
             _list()
+        elif chosen.command == "restamp":
+            for recipe in map(get_recipe, chosen.names or _stale()):
+                print(f"已写入 {restamp(recipe)}", flush=True)
         elif chosen.command == "train":
-            _train(get_recipe(chosen.name), chosen.ship, chosen.steps, chosen.strategy)
+            if bool(chosen.name) == chosen.stale or (chosen.stale and (chosen.steps is not None or not chosen.ship)):
+                parser.error("train 需要模型的名字，或者 --stale --ship（二者选一；--stale 没有 --steps）")
+            for name in [chosen.name] if chosen.name else _stale():
+                if not (chosen.stale and _restamped(get_recipe(name))):
+                    _train(get_recipe(name), chosen.ship, chosen.steps, chosen.strategy)
         else:
             _check(chosen.names or [name for name, each in registry().items() if each.ship], chosen.retrain)
-    except (KeyError, ValueError, FloatingPointError) as error:
+    except (KeyError, ValueError, FileNotFoundError, FloatingPointError) as error:
         print(error.args[0], file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a folder without permission
@@ -54,6 +79,7 @@ def _list() -> None:
         else:
             _, header = checkpoint.read(file)
             place = "随课程发布" if file == shipped_path(recipe) else "在缓存里"
+            place += "（代码已变）" if file == shipped_path(recipe) and is_stale(recipe) else ""
             state = f"{place}，{file.stat().st_size / 1e6:.2f} MB，{_told(header['figures'])}"
         print(f"{name:<16} 第 {recipe.chapter} 章  {recipe.title}（{state}）")
 
@@ -80,6 +106,20 @@ def _check(names: list[str], retrain: bool) -> None:
         if retrain:
             recipe.train(model)
         print(f"{name}：{_told(recipe.check(model))}", flush=True)
+
+
+def _stale() -> list[str]:
+    return [name for name, recipe in registry().items() if recipe.ship and is_stale(recipe)]
+
+
+def _restamped(recipe: Recipe) -> bool:
+    """Whether what is shipped could be restamped; says why not."""
+    try:
+        print(f"已写入 {restamp(recipe)}", flush=True)
+    except (ValueError, FileNotFoundError) as error:
+        print(error.args[0], flush=True)
+        return False
+    return True
 
 
 def _told(figures: dict[str, float]) -> str:

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from course_lib.provenance import objects_hash
 from course_lib.training.checkpoint import model_tensors
 from course_lib.training.distributed import World, whole
 from course_lib.training.engine import Run, Settings, train
 from course_lib.training.loop import next_token_loss
+
+FIRST_STEPS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +71,31 @@ class Recipe:
             )
         return figures
 
+    def first_losses(self) -> list[float]:
+        """The losses of the first steps of a training, 6 digits: what a later code must reproduce."""
+        run = self.train(self.untrained(), steps=min(FIRST_STEPS, self.settings.steps), progress=False)
+        return [round_loss(each) for each in run.history]
+
+    def code(self) -> str:
+        """Hash of all that building, training and measuring reach: a change of any makes weights stale."""
+        return objects_hash(self.build, self.batches, self.loss, self.weigh, self.measure, train)
+
+    def code_today(self, **more: Any) -> dict[str, Any]:
+        """The hash as it stands in a header."""
+        return {"code": self.code(), "date": date.today().isoformat(), **more}
+
     def header(self, figures: Mapping[str, float]) -> dict[str, Any]:
         """What is written beside the weights."""
-        return {"made_by": self.made_by(), "figures": dict(figures)}
+        return {"made_by": self.made_by(), "figures": dict(figures), "code": [self.code_today()]}
 
     def made_by(self) -> dict[str, Any]:
         """The settings that must be the same for weights to be this recipe's."""
         return {"recipe": self.name, "seed": self.seed, **asdict(self.settings)}
+
+
+def round_loss(loss: float) -> float:
+    """6 significant digits."""
+    return float(f"{loss:.5e}")
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:

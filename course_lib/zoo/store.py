@@ -1,20 +1,19 @@
 """Where models are: shipped with the course, or trained once and kept in the user's cache."""
 
-import importlib
+import hashlib
+import json
 import os
-import pkgutil
-import sys
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import torch
 from torch import Tensor, nn
 
+from course_lib import chapter_files
 from course_lib.training import checkpoint
 from course_lib.training.distributed import World
-from course_lib.zoo import recipes
-from course_lib.zoo.code import code_hash
-from course_lib.zoo.core import Recipe, put, weights
+from course_lib.zoo.core import Recipe, put, round_loss, weights
 
 SHIPPED = Path(__file__).parent / "weights"
 LARGEST_SHIPPED = 2 * 10**6  # bytes
@@ -22,12 +21,12 @@ EVERY = 100  # steps between two checkpoints of an unfinished training
 
 
 def registry() -> dict[str, Recipe]:
-    """All recipes by name. Raises ValueError for a name given twice."""
+    """All recipes by name, of every chapter's recipe.py. Raises ValueError for a name given twice."""
     found: dict[str, Recipe] = {}
-    for module in sorted(each.name for each in pkgutil.iter_modules(recipes.__path__)):
-        for recipe in importlib.import_module(f"{recipes.__name__}.{module}").RECIPES:
+    for chapter, file in chapter_files.having("recipe.py").items():
+        for recipe in chapter_files.load(file).RECIPES:
             if recipe.name in found:
-                raise ValueError(f"recipes/{module}.py: there is a recipe {recipe.name!r} already; choose another name")
+                raise ValueError(f"chapter {chapter}: there is a recipe {recipe.name!r} already; choose another name")
             found[recipe.name] = recipe
     return found
 
@@ -71,9 +70,8 @@ def cache_path(recipe: Recipe) -> Path:
     The environment variable COURSE_HOME names another folder than the user's cache.
     """
     folder = Path(os.environ.get("COURSE_HOME") or platformdirs.user_cache_dir("course_lib")) / "zoo"
-    made_by = "-".join(str(each) for each in recipe.made_by().values())
-    file = Path(sys.modules[recipe.measure.__module__].__file__)
-    return folder / f"{recipe.name}-{code_hash(file, made_by)}.safetensors"
+    made_by = "-".join([recipe.code(), *(str(each) for each in recipe.made_by().values())])
+    return folder / f"{recipe.name}-{hashlib.sha256(made_by.encode()).hexdigest()[:12]}.safetensors"
 
 
 def unfinished_path(recipe: Recipe) -> Path:
@@ -95,9 +93,12 @@ def make(recipe: Recipe, *, world: World | None = None, progress: bool = True) -
     trained, tensors, figures = recipe.untrained(), weights(model), {}
     put(trained, tensors)
     if world is None or world.rank == 0:
-        path.unlink(missing_ok=True)
-        figures = recipe.check(trained)
+        try:
+            figures = recipe.check(trained)
+        except ValueError as error:
+            raise ValueError(f"{error}, after you have deleted {path}") from error
         write_weights(recipe, cache_path(recipe), trained, figures)
+        checkpoint.remove(path)
     return trained.eval(), figures
 
 
@@ -112,9 +113,51 @@ def ship(recipe: Recipe, model: nn.Module) -> Path:
     n_bytes = sum(small(tensor).nbytes for tensor in weights(rounded).values())
     if n_bytes > LARGEST_SHIPPED:
         raise ValueError(f"{recipe.name} has {n_bytes:,} bytes, at most {LARGEST_SHIPPED:,} ship; set ship=False")
-    checkpoint.save(file, {name: small(tensor) for name, tensor in weights(rounded).items()}, recipe.header(figures))
-    file.chmod(0o644)  # everybody may read what is installed
+    header = recipe.header(figures) | {"first_losses": recipe.first_losses()}
+    _save_shipped(file, {name: small(tensor) for name, tensor in weights(rounded).items()}, header)
     return file
+
+
+def is_stale(recipe: Recipe) -> bool:
+    """Whether a shipped model is missing, or not known to be what today's code would make.
+
+    `load` takes it all the same: a reader is not to wait for what is the course's duty, and the tests refuse it.
+    """
+    file = shipped_path(recipe)
+    if not file.is_file():
+        return True
+    _, header = checkpoint.read(file)
+    known = [each["code"] for each in header.get("code", [])]
+    return recipe.code() not in known or header["made_by"] != json.loads(json.dumps(recipe.made_by()))
+
+
+def restamp(recipe: Recipe) -> Path:
+    """Let a shipped model stand for today's code, after its first training steps and its figures came out the same.
+
+    The new hash is written beside the old one with the date; the tensors stay.
+    Raises ValueError that names the difference, FileNotFoundError if nothing is shipped: then train it anew.
+    """
+    file, model = shipped_path(recipe), recipe.untrained()
+    put(model, read_weights(recipe, file, model))
+    tensors, header = checkpoint.read(file)
+    mend = f"train it anew: python -m course_lib.zoo train {recipe.name} --ship"
+    recorded = header.get("first_losses")
+    if recorded is None:
+        raise ValueError(f"{recipe.name} was shipped without the losses of its first steps; {mend}")
+    for step, (then, now) in enumerate(zip(recorded, recipe.first_losses(), strict=True)):
+        if then != now:
+            raise ValueError(f"{recipe.name}: the loss of step {step} was {then} and is {now}; {mend}")
+    for name, now in recipe.check(model).items():
+        if round_loss(header["figures"][name]) != round_loss(now):
+            raise ValueError(f"{recipe.name}: {name} was {header['figures'][name]} and is {now}; {mend}")
+    header["code"].append(recipe.code_today(reproduced=len(recorded)))
+    _save_shipped(file, tensors, header)
+    return file
+
+
+def _save_shipped(file: Path, tensors: dict[str, Tensor], header: dict[str, Any]) -> None:
+    checkpoint.save(file, tensors, header)
+    file.chmod(0o644)  # everybody may read what is installed
 
 
 def write_weights(recipe: Recipe, file: Path, model: nn.Module, figures: dict[str, float]) -> None:

@@ -50,13 +50,14 @@ from collections import Counter
 import numpy as np
 from numpy.testing import assert_allclose
 
-from course_lib import course_map
-from course_lib.claims import figures_of, load_record
-from course_lib.claims.experiments.c00_blind_guess import KINDS, NAMES
-from course_lib.data import boxes, noise, preferences, questions, real, rewards, video
-from course_lib.data.captions import ZH, caption
-from course_lib.data.render import render
-from course_lib.data.scenes import on_grid, scatter, with_text
+from course_lib.course import outline as course_map
+from course_lib.course.claims import figures_of, load_record
+from course_lib.chapters.ch00_start.experiments.c00_blind_guess import KINDS, NAMES
+from course_lib.data.world import boxes, noise, preferences, questions, rewards, video
+from course_lib.data.real import pictures as real
+from course_lib.data.world.captions import ZH, caption
+from course_lib.data.world.render import render
+from course_lib.data.world.scenes import on_grid, scatter, with_text
 from course_lib.lesson import (
     check,
     device_report,
@@ -68,8 +69,8 @@ from course_lib.lesson import (
     show_source,
     start,
 )
-from course_lib.plots import data as pictures
-from course_lib.plots import start as plots
+from course_lib.chapters.ch00_start import world_figures as pictures
+from course_lib.chapters.ch00_start import figures as plots
 from course_lib.widgets import Knob, explore
 
 start("00")

@@ -39,15 +39,15 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 from tqdm import tqdm
 
-from course_lib.claims import figures_of, load_record
-from course_lib.data.captions import ZH
-from course_lib.data.corpora import prose, scene_sentences
-from course_lib.data.scenes import COLOURS, KINDS
+from course_lib.course.claims import figures_of, load_record
+from course_lib.data.world.captions import ZH
+from course_lib.data.text.corpora import prose, scene_sentences
+from course_lib.data.world.scenes import COLOURS, KINDS
 from course_lib.foundations.bpe import BYTES, ByteBPE
 from course_lib.foundations.embedding import Embedding, cosine_similarity, one_hot
 from course_lib.foundations.tokenizer import CharTokenizer
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
-from course_lib.plots import embedding as plots
+from course_lib.chapters.ch01_embedding import figures as plots
 from course_lib.widgets import Knob, explore
 
 start("01")

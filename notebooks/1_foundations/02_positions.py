@@ -36,13 +36,13 @@ import torch
 from torch.nn.functional import cosine_similarity
 from torch.testing import assert_close
 
-from course_lib.claims import figures_of, load_record
+from course_lib.course.claims import figures_of, load_record
 from course_lib.foundations import positions, rope
 from course_lib.foundations.attention import attention_weights, causal_mask
 from course_lib.foundations.positions import LearnedPositions, alibi_bias, shift_matrix, sinusoidal, wave_frequencies
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
-from course_lib.plots import positions as plots
-from course_lib.plots.extrapolation import plot_loss_along, plot_score_shares
+from course_lib.chapters.ch02_positions import figures as plots
+from course_lib.chapters.ch02_positions.extrapolation_figures import plot_loss_along, plot_score_shares
 from course_lib.widgets import Knob, explore
 
 start("02")
@@ -621,7 +621,7 @@ show_figure(
 show_claim("C04a")
 
 # %% [markdown]
-# 自己重跑一遍：终端里 `python -m course_lib.claims run C04a --quick`，约一分钟。
+# 自己重跑一遍：终端里 `python -m course_lib.course.claims run C04a --quick`，约一分钟。
 
 # %%
 show_erratum("K02-3")

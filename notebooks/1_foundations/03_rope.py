@@ -36,13 +36,13 @@ import numpy as np
 import torch
 from torch.testing import assert_close
 
-from course_lib.claims import figures_of, load_record
+from course_lib.course.claims import figures_of, load_record
 from course_lib.foundations import rope, rope_scaling
 from course_lib.foundations.attention import attention_weights
 from course_lib.foundations.positions import sinusoidal
 from course_lib.foundations.rope import angles, frequencies, rotate_half_split, rotate_interleaved, rotation_matrix
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
-from course_lib.plots import rope_chapter as plots
+from course_lib.chapters.ch03_rope import figures as plots
 from course_lib.widgets import Knob, explore
 
 start("03")

@@ -38,17 +38,17 @@ from torch import nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from torch.testing import assert_close
 
-from course_lib.claims import figures_of, load_record
-from course_lib.data.pronouns import LENGTH, PRONOUN, WORDS, encode_words, pronoun_sentences
-from course_lib.data.real import CREDITS, photograph
+from course_lib.course.claims import figures_of, load_record
+from course_lib.toys.pronouns import LENGTH, PRONOUN, WORDS, encode_words, pronoun_sentences
+from course_lib.data.real.pictures.pictures import CREDITS, photograph
 from course_lib.foundations import attention
 from course_lib.foundations.attention import MultiHeadAttention, attend, attention_weights, causal_mask
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.positions import sinusoidal
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
-from course_lib.models.pronoun_reader import PronounReader
-from course_lib.plots import attention as plots
-from course_lib.plots.heads import plot_accuracy_by_heads
+from course_lib.chapters.ch04_attention.pronoun_reader import PronounReader
+from course_lib.chapters.ch04_attention import figures as plots
+from course_lib.chapters.ch04_attention.heads_figures import plot_accuracy_by_heads
 from course_lib.training.loop import train
 from course_lib.widgets import Knob, explore
 

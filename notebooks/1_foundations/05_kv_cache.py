@@ -39,8 +39,8 @@ from einops import einsum, rearrange
 from torch.testing import assert_close
 
 import course_lib
-from course_lib.claims import figures_of, load_record
-from course_lib.data.pronouns import WORDS, encode_words
+from course_lib.course.claims import figures_of, load_record
+from course_lib.toys.pronouns import WORDS, encode_words
 from course_lib.foundations import gqa, kv_cache
 from course_lib.foundations.attention import MultiHeadAttention, attend, causal_mask
 from course_lib.foundations.gqa import GroupedQueryAttention, attend_in_groups
@@ -49,7 +49,7 @@ from course_lib.foundations.mla import MultiHeadLatentAttention
 from course_lib.foundations.rope import frequencies, rotation_matrix
 from course_lib.foundations.rotation import InterleavedRotation
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
-from course_lib.models.cache_sizes import (
+from course_lib.chapters.ch05_kv_cache.cache_sizes import (
     BYTES,
     REAL_MODELS,
     GroupedSizes,
@@ -59,7 +59,7 @@ from course_lib.models.cache_sizes import (
     four_designs,
 )
 from course_lib.models.llama import Llama, LlamaConfig
-from course_lib.plots import kv_cache as plots
+from course_lib.chapters.ch05_kv_cache import figures as plots
 from course_lib.widgets import Knob, explore
 
 start("05")
@@ -718,7 +718,7 @@ for batch in (1, 64):
     )
 
 # %% [markdown]
-# 快的一条路在 `models/fast_reader.py`：每层合成几个大矩阵，归一化的权重并进去，旋转事先算好；测试保证它与可读的一条路逐数相同。
+# 快的一条路在 `decoding/fast_reader.py`：每层合成几个大矩阵，归一化的权重并进去，旋转事先算好；测试保证它与可读的一条路逐数相同。
 # 批小的时候，时间几乎都花在调用上，所以差得最多；64 段同时，矩阵乘法才是大头，差距缩小。
 # DeepSeek-V3 有 128 个头，缓存省到 MHA 的 1/57，又跑在等内存的 GPU 上；那里 MLA 的快慢，我们没有量。
 

@@ -37,10 +37,10 @@ import torch
 from torch.testing import assert_close
 
 from course_lib import zoo
-from course_lib.claims import figures_of, load_record
-from course_lib.claims.experiments import c10e_leaks as leaks
-from course_lib.data import numerals
-from course_lib.data.numerals import END, date_pair, edge_pairs, encode, number_pair, pairs
+from course_lib.course.claims import figures_of, load_record
+from course_lib.chapters.ch06_transformer.experiments import c10e_leaks as leaks
+from course_lib.chapters.ch06_transformer import numerals
+from course_lib.chapters.ch06_transformer.numerals import END, date_pair, edge_pairs, encode, number_pair, pairs
 from course_lib.foundations.attention import MultiHeadAttention, attend, causal_mask
 from course_lib.foundations.feedforward import FeedForward
 from course_lib.foundations.norm import LayerNorm, layer_norm
@@ -48,10 +48,10 @@ from course_lib.foundations.positions import sinusoidal
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models import transformer
 from course_lib.models.transformer import EncoderLayer, DecoderLayer, Translator, shift_right
-from course_lib.plots import transformer as plots
-from course_lib.training.generation import beam_search, greedy, length_penalty
+from course_lib.chapters.ch06_transformer import figures as plots
+from course_lib.decoding.generation import beam_search, greedy, length_penalty
 from course_lib.widgets import Knob, explore
-from course_lib.zoo.numerals import PAD_ID, exact_match, translate, translation_loss
+from course_lib.chapters.ch06_transformer.numerals_zoo import PAD_ID, exact_match, translate, translation_loss
 
 start("06")
 

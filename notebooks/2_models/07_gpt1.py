@@ -35,14 +35,14 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
-from course_lib.claims import figures_of, load_record
-from course_lib.claims.experiments.painters import CONFIG, MARKS, labelled
-from course_lib.data.painters import PAINTERS, THINGS, WORDS, favourites, inventories, write
+from course_lib.course.claims import figures_of, load_record
+from course_lib.chapters.ch07_gpt1.experiments.painters import CONFIG, MARKS, labelled
+from course_lib.chapters.ch07_gpt1.painters import PAINTERS, THINGS, WORDS, favourites, inventories, write
 from course_lib.foundations.gelu import gelu_tanh_by_formula
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models import gpt1, gpt2
 from course_lib.models.gpt1 import GPT1, n_parameters
-from course_lib.models.gpt1_tasks import (
+from course_lib.chapters.ch07_gpt1.gpt1_tasks import (
     GPT1Task,
     Marks,
     classification,
@@ -53,8 +53,8 @@ from course_lib.models.gpt1_tasks import (
     with_new_tokens,
 )
 from course_lib.models.gpt2 import GPT2, GPT2Config
-from course_lib.plots import gpt1 as plots
-from course_lib.training.fine_tuning import accuracy, fine_tune
+from course_lib.chapters.ch07_gpt1 import figures as plots
+from course_lib.chapters.ch07_gpt1.fine_tuning import accuracy, fine_tune
 from course_lib.training.loop import next_token_losses, train
 from course_lib.widgets import Knob, explore
 

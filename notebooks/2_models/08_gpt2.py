@@ -41,23 +41,24 @@ from safetensors.torch import save_file
 from torch.nn.functional import layer_norm, linear
 from torch.testing import assert_close
 
-from course_lib.claims import figures_of, load_record
-from course_lib.claims.experiments import c12_zero_shot as zero_shot
-from course_lib.claims.experiments.c12b_nucleus import NUCLEI, TEMPERATURES, written
-from course_lib.data.corpora import prose
-from course_lib.data.demonstrations import BRIDGE, COLOUR_NAMES, HELD_OUT, document, english, prompt, tokenizer
-from course_lib.data.captions import ZH
-from course_lib.data.dice import Dice
+from course_lib.course.claims import figures_of, load_record
+from course_lib.chapters.ch08_gpt2.experiments import c12_zero_shot as zero_shot
+from course_lib.chapters.ch08_gpt2.experiments.c12b_nucleus import NUCLEI, TEMPERATURES, written
+from course_lib.data.text.corpora import prose
+from course_lib.data.text.demonstrations import BRIDGE, COLOUR_NAMES, HELD_OUT, document, english, prompt, tokenizer
+from course_lib.data.world.captions import ZH
+from course_lib.data.world.dice import Dice
 from course_lib.foundations.bpe import ByteBPE
 from course_lib.foundations.gpt2_bpe import GPT2Tokenizer
 from course_lib.hub import load_gpt2
 from course_lib.hub.gpt2 import key_map
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
-from course_lib.models import gpt1, gpt2, leaks
+from course_lib.models import gpt1, gpt2
+from course_lib.chapters.ch08_gpt2 import leaks
 from course_lib.models.gpt2 import GPT2, GPT2Config, n_parameters
-from course_lib.plots import gpt2 as plots
-from course_lib.training import sampling
-from course_lib.training.sampling import keep_top_k, keep_top_p, log_probs, penalise
+from course_lib.chapters.ch08_gpt2 import figures as plots
+from course_lib.decoding import sampling
+from course_lib.decoding.sampling import keep_top_k, keep_top_p, log_probs, penalise
 from course_lib.widgets import Knob, explore
 
 start("08")

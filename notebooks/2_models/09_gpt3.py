@@ -37,20 +37,21 @@ from datasketch import MinHash as KeptMinHash
 from sklearn.linear_model import LogisticRegression
 
 from course_lib import zoo
-from course_lib.claims import figures_of, load_record
-from course_lib.data import in_context, minhash, mixture, quality_filter, web_text
-from course_lib.data.corpora import prose
-from course_lib.data.minhash import MinHash, jaccard, shingles
+from course_lib.course.claims import figures_of, load_record
+from course_lib.chapters.ch09_gpt3 import in_context_tasks as in_context
+from course_lib.data.text import minhash, mixture, quality_filter, web_text
+from course_lib.data.text.corpora import prose
+from course_lib.data.text.minhash import MinHash, jaccard, shingles
 from course_lib.foundations import sparse
 from course_lib.foundations.sparse import banded_mask
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models.gpt3 import SIZES, n_parameters
-from course_lib.plots import data_pipeline as plots
-from course_lib.plots.in_context import plot_prompt, plot_shots
-from course_lib.plots.scaling import plot_groups, plot_power_law
-from course_lib.training import scaling
-from course_lib.training.in_context import answer, fingerprint
-from course_lib.training.scaling import fit_power_law
+from course_lib.chapters.ch09_gpt3 import pipeline_figures as plots
+from course_lib.chapters.ch09_gpt3.in_context_figures import plot_prompt, plot_shots
+from course_lib.chapters.ch09_gpt3.scaling_figures import plot_groups, plot_power_law
+from course_lib.chapters.ch09_gpt3 import scaling
+from course_lib.chapters.ch09_gpt3.in_context_evaluation import answer, fingerprint
+from course_lib.chapters.ch09_gpt3.scaling import fit_power_law
 from course_lib.widgets import Knob, explore
 
 start("09")

@@ -72,3 +72,11 @@ def test_a_word_of_100_kilobytes_is_encoded_whole():
     tokenizer = ByteBPE.train("狗咬人，人咬狗，" * 50, 280)
     ids = tokenizer.encode("狗咬人人" * 8500)
     assert len(ids) < 102_000 / 4 and tokenizer.decode(ids) == "狗咬人人" * 8500
+
+
+@pytest.mark.parametrize("pattern", [r"[a-z]+", r"[^\n]+", r"x*", r"(?i)[A-Z]+", r"你|好"])
+def test_what_the_pattern_passes_over_is_kept(pattern):
+    text = "你好, world\n\nXx 二百"
+    tokenizer = ByteBPE.train(text * 3, 300, pattern)
+    assert "".join(tokenizer.words(text)) == text
+    assert tokenizer.decode(tokenizer.encode(text)) == text

@@ -51,10 +51,10 @@ def test_dropout_drops_weights():
 
 
 def test_positions_count_tokens():
-    mask, positions = read_from(3, 5, None, torch.device("cpu"))
+    mask, positions = read_from(torch.zeros(2, 3, 1), 2, None)
     assert mask is None and positions.tolist() == [2, 3, 4]
     is_token = torch.tensor([[False, True, True, True, True], [True, True, True, False, False]])
-    mask, positions = read_from(3, 5, is_token, torch.device("cpu"))
+    mask, positions = read_from(torch.zeros(2, 3, 1), 2, is_token)
     assert positions.tolist() == [[1, 2, 3], [2, 2, 2]]
     assert mask[0, 0].int().tolist() == [[0, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 1, 1, 1, 1]]
     assert mask[1, 0].int().tolist() == [[1, 1, 1, 0, 0]] * 3
@@ -71,3 +71,16 @@ def test_weights_are_counted_and_bad_widths_refused(as_readers_have_it):
         attend_causally(*heads(4, 4), torch.ones(3, 4, dtype=torch.bool))
     with pytest.raises(TypeError, match="True = may attend"):
         attend_causally(*heads(4, 4), torch.ones(4, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("with_gradients", [False, True])
+def test_a_query_that_sees_nothing_gets_zeros(dtype, with_gradients):
+    q, k, v = (x.to(dtype).requires_grad_(with_gradients) for x in heads(4, 4))
+    may_attend = causal_mask(4)
+    may_attend[2] = False
+    out = attend_causally(q, k, v, may_attend)
+    assert not out[:, :, 2].any() and out[:, :, [0, 1, 3]].all()
+    if with_gradients:
+        out.sum().backward()
+        assert not q.grad[:, :, 2].any() and q.grad.isfinite().all() and v.grad[:, :, 0].all()

@@ -56,3 +56,9 @@ def test_ids_must_be_integers(as_readers_have_it):
 def test_an_empty_table_is_refused(size):
     with pytest.raises(ValueError, match="at least 1"):
         Embedding(*size)
+
+
+def test_one_hot_takes_the_memory_of_its_result():
+    ids = torch.tensor([[3, 199_999]])
+    vectors = one_hot(ids, 200_000)  # an identity of this size would take 160 GB
+    assert vectors.shape == (1, 2, 200_000) and vectors.sum() == 2 and vectors.argmax(-1).equal(ids)

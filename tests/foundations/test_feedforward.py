@@ -41,5 +41,5 @@ def test_llamas_widths():
 
 def test_bad_sizes_are_refused():
     for build in (FeedForward, SwiGLU, swiglu_width):
-        with pytest.raises(ValueError, match=r"d_model \(0\) and d_hidden \(4\) must be at least 1"):
+        with pytest.raises(ValueError, match=r"d_model \(0\) must be at least 1"):
             build(0, 4)

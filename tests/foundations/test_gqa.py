@@ -10,7 +10,7 @@ from course_lib.foundations.gqa import (
 )
 from course_lib.foundations.kv_cache import KVCache
 from course_lib.foundations.rope import angles, frequencies, rotate_half_split, rotate_interleaved
-from course_lib.foundations.rotation import HalfSplitRotation, InterleavedRotation
+from course_lib.foundations.rotation import HalfSplitRotation, InterleavedRotation, Rotation
 
 
 @pytest.mark.parametrize("kind", ["none", "causal", "padded", "a row that sees nothing"])
@@ -138,3 +138,30 @@ def test_rotations_made_once_are_those_of_rope(rotation, rotate, shape):
     torch.testing.assert_close(
         rotation(positions, frequencies(8), torch.float32)(x.float()), reference.float(), atol=1e-5, rtol=0
     )
+
+
+class Identity:
+    """A rotation of its own, which turns nothing."""
+
+    def __call__(self, x):
+        return x
+
+
+def test_any_callable_of_heads_is_a_rotation():
+    torch.manual_seed(0)
+    layer, x = GroupedQueryAttention(16, 4, 2), torch.randn(2, 5, 16)
+    assert isinstance(Identity(), Rotation) and not isinstance(frequencies(4), Rotation)
+    assert torch.equal(layer(x, causal_mask(5), rotation=Identity()), layer(x, causal_mask(5)))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 5), (3, 5), (3, 1), (4, 3, 5), (1, 1, 5), (2, 1, 1, 5), (2, 1, 3, 5), (2, 4, 3, 5), (1, 4, 1, 5)],
+)
+@pytest.mark.parametrize("n_kv_heads", [1, 2, 4])
+def test_the_fast_path_takes_every_mask_of_the_readable_one(shape, n_kv_heads):
+    torch.manual_seed(0)
+    q, k, v = torch.randn(2, 4, 3, 8), torch.randn(2, n_kv_heads, 5, 8), torch.randn(2, n_kv_heads, 5, 8)
+    mask = torch.rand(shape) < 0.6
+    wanted = attend_in_groups(q, k, v, mask)
+    torch.testing.assert_close(attend_in_groups_fast(q, k, v, mask), wanted, atol=1e-5, rtol=1e-4)

@@ -115,3 +115,12 @@ def test_keys_are_those_of_the_layer(attention):
     k, v = keys_and_values(attention, x)
     torch.testing.assert_close(rearrange(k, "B H S Dh -> B S (H Dh)"), attention.to_k(x))
     torch.testing.assert_close(rearrange(v, "B H S Dh -> B S (H Dh)"), attention.to_v(x))
+
+
+def test_a_first_append_that_failed_leaves_the_cache_empty(as_readers_have_it):
+    cache = KVCache(4)
+    with pytest.raises(ValueError, match="do not continue the cache"):
+        cache.append(torch.ones(1, 3, 2), torch.ones(1, 2, 2))
+    assert cache.length == cache.n_bytes == cache.n_rows == 0
+    cache.append(torch.ones(2, 1, 5))
+    assert cache.held()[0].shape == (2, 1, 5)

@@ -100,7 +100,7 @@ def test_number_of_weights(d_query_latent):
 
 
 def test_bad_sizes_are_refused(as_readers_have_it):
-    with pytest.raises(ValueError, match=r"d_rope \(3\) must be even: RoPE turns pairs; try 4"):
+    with pytest.raises(ValueError, match=r"d_rope \(3\) must be even and at least 2.*pairs; try d_rope=4"):
         build(d_rope=3)
     with pytest.raises(ValueError, match=r"d_latent \(0\) must be at least 1"):
         build(d_latent=0)

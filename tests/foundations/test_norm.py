@@ -52,3 +52,11 @@ def test_bad_sizes_are_refused(norm):
         norm(0)
     with pytest.raises(ValueError, match=r"eps \(0\.0\) must be positive"):
         norm(8, 0.0)
+
+
+def test_the_floor_of_rms_norm_is_1e_6():
+    """Llama's: against it a vector of numbers 1e-3 is as large as nothing, and half of its mean square is the floor."""
+    x, ones = torch.full((1, 4), 1e-3, dtype=torch.float64), torch.ones(4, dtype=torch.float64)
+    wanted = torch.full_like(x, 0.5**0.5)
+    torch.testing.assert_close(rms_norm(x, ones), wanted, atol=1e-12, rtol=0)
+    torch.testing.assert_close(RMSNorm(4).double()(x), wanted, atol=1e-12, rtol=0)

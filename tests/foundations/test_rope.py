@@ -64,7 +64,7 @@ def test_far_positions_stay_exact_in_float32(rotate):
 @pytest.mark.parametrize("d_head", [1, 7, 0, -2])
 def test_an_odd_or_empty_head_is_refused_with_a_good_one(d_head):
     for make in (frequencies, interleaved_to_half_split):
-        with pytest.raises(ValueError, match=rf"d_head \({d_head}\) must be even.*try {max(2, d_head + 1)}"):
+        with pytest.raises(ValueError, match=rf"d_head \({d_head}\) must be even.*try d_head={max(2, d_head + 1)}"):
             make(d_head)
 
 
@@ -82,3 +82,16 @@ def test_x_and_angles_that_do_not_fit_are_refused(rotate, as_readers_have_it):
 def test_a_base_that_is_not_positive_is_refused():
     with pytest.raises(ValueError, match=r"base \(-1\)"):
         frequencies(4, base=-1)
+
+
+def test_texts_are_not_taken_for_heads():
+    """Two texts at different places, two heads: angles [B T P] would broadcast as [H T P]."""
+    torch.manual_seed(0)
+    x, places = torch.randn(2, 2, 3, 8), torch.tensor([[0, 1, 2], [5, 6, 7]])
+    at = angles(places, frequencies(8))
+    for rotate in (rotate_half_split, rotate_interleaved, rotate_complex):
+        with pytest.raises(ValueError, match=r"\(2, 2, 3, 8\) and angles \(2, 3, 4\).*\[B 1 T P\]"):
+            rotate(x, at)
+        turned = rotate(x, at[:, None])
+        for text in range(2):
+            torch.testing.assert_close(turned[text], rotate(x[text], at[text]))

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.models.cache_sizes import GroupedSizes, LatentSizes, bytes_per_token
+from course_lib.chapters.ch05_kv_cache.cache_sizes import GroupedSizes, LatentSizes, bytes_per_token
 from course_lib.models.deepseek import DeepSeekConfig
 from course_lib.models.llama import Llama, LlamaConfig, LlamaReader
 

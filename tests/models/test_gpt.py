@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from course_lib.decoding.generation import greedy
 from course_lib.models import gpt1, gpt2, gpt3
 from course_lib.models.gpt1 import GPT1, GPT1Config
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.models.gpt3 import GPT3, GPT3Config
 from course_lib.models.llama import LlamaReader
-from course_lib.training.generation import greedy
 
 V, C = 17, 16
 ROOMS = {
@@ -169,7 +169,7 @@ def test_what_does_not_fit_is_refused(model, as_readers_have_it):
         model(torch.zeros(1, C + 1, dtype=torch.long))
     with pytest.raises(ValueError, match=f"vocabulary of {V}"):
         model(torch.full((1, 2), V))
-    with pytest.raises(ValueError, match=r"is_token \(1, 2\) must have 3 columns"):
+    with pytest.raises(ValueError, match=r"is_token \(1, 2\) must be \(1, 3\)"):
         model(torch.zeros(1, 3, dtype=torch.long), is_token=torch.ones(1, 2, dtype=torch.bool))
     reader = LlamaReader(model, 4)
     reader(torch.zeros(1, 3, dtype=torch.long))
@@ -182,3 +182,17 @@ def test_what_does_not_fit_is_refused(model, as_readers_have_it):
 def test_bad_windows_are_refused():
     with pytest.raises(ValueError, match=r"window \(0\) must be at least 1"):
         GPT3Config(n_vocab=V, window=0)
+
+
+def test_a_band_counts_tokens_and_not_padding():
+    """A prompt padded on the right goes on as if there were no padding, in the cache and without."""
+    torch.manual_seed(0)
+    model = GPT3(GPT3Config(n_vocab=V, context=C, n_layers=2, window=2)).double().eval().requires_grad_(False)
+    ids = torch.tensor([[1, 2, 0, 0, 3, 4]])
+    is_token = torch.tensor([[True, True, False, False, True, True]])
+    alone = model(ids[is_token][None])
+    torch.testing.assert_close(model(ids, is_token=is_token)[is_token], alone[0], atol=1e-12, rtol=0)
+    caches = model.new_caches(6)
+    model(ids[:, :4], is_token=is_token[:, :4], caches=caches)
+    later = model(ids[:, 4:], is_token=is_token, caches=caches)
+    torch.testing.assert_close(later, alone[:, 2:], atol=1e-12, rtol=0)

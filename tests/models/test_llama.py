@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from course_lib.models.cache_sizes import GroupedSizes, LatentSizes, bytes_per_token
+from course_lib.chapters.ch05_kv_cache.cache_sizes import GroupedSizes, LatentSizes, bytes_per_token
+from course_lib.decoding.generation import greedy
 from course_lib.models.deepseek import DeepSeekConfig
 from course_lib.models.llama import Llama, LlamaConfig, LlamaReader
-from course_lib.training.generation import greedy
 
 V = 17
 CONFIGS = {

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from course_lib.decoding.generation import greedy
 from course_lib.models.transformer import (
     SharedTransformerConfig,
     Transformer,
@@ -10,7 +11,6 @@ from course_lib.models.transformer import (
     Translator,
     shift_right,
 )
-from course_lib.training.generation import greedy
 
 V = 13
 NORMS = ("post", "pre")

@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 
-from course_lib.exercises import get_exercise
+from course_lib.course.exercises import get_exercise
 from course_lib.publishing.lint import MAX_BYTES, lint
 from course_lib.publishing.notebooks import drift, sources
 

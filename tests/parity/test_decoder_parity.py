@@ -17,10 +17,10 @@ from transformers import (
     LlamaConfig as TheirLlamaConfig,
 )
 
+from course_lib.decoding.generation import greedy
 from course_lib.foundations.attention import causal_mask
 from course_lib.models.deepseek import DeepSeekConfig
 from course_lib.models.llama import Llama, LlamaConfig, LlamaReader
-from course_lib.training.generation import greedy
 
 V, D, N, F = 61, 48, 2, 80
 

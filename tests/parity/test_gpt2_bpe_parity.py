@@ -12,7 +12,7 @@ import pytest
 from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import GPT2TokenizerFast
 
-from course_lib.data.corpora import prose
+from course_lib.data.text.corpora import prose
 from course_lib.foundations.gpt2_bpe import END_OF_TEXT, GPT2Tokenizer
 
 EMOJI = "👍🏽👨‍👩‍👧‍👦 🐕🐕 ❤️ 🇨🇳🇨🇳😀"

@@ -18,14 +18,14 @@ from transformers import (
 )
 from transformers.activations import ACT2FN, NewGELUActivation, QuickGELUActivation
 
+from course_lib.chapters.ch07_gpt1.gpt1_tasks import GPT1Task, Marks, multiple_choice, pad, task_loss
+from course_lib.decoding.generation import greedy
 from course_lib.foundations.gelu import gelu_tanh, quick_gelu
 from course_lib.models import gpt1, gpt2, gpt3
 from course_lib.models.gpt1 import GPT1, GPT1Config
-from course_lib.models.gpt1_tasks import GPT1Task, Marks, multiple_choice, pad, task_loss
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.models.gpt3 import GPT3, GPT3Config
 from course_lib.models.llama import LlamaReader
-from course_lib.training.generation import greedy
 
 V, C, D, N, H = 61, 32, 48, 4, 6
 WINDOW = 5  # itself and 4 more

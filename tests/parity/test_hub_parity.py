@@ -8,9 +8,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, GPT2Model, OpenAIGPTConfig, OpenAIGPTLMHeadModel
 
+from course_lib.decoding.generation import greedy
 from course_lib.hub import load_gpt1, load_gpt2
 from course_lib.models.llama import LlamaReader
-from course_lib.training.generation import greedy
 
 SIZES = [
     dict(vocab_size=61, n_positions=40, n_embd=48, n_layer=3, n_head=6),

@@ -9,7 +9,7 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from course_lib.training.sampling import keep_top_k, keep_top_p, log_probs, penalise, said_in
+from course_lib.decoding.sampling import keep_top_k, keep_top_p, log_probs, penalise, said_in
 
 V = 101
 

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from transformers import MarianConfig, MarianMTModel
 
+from course_lib.decoding.generation import greedy
 from course_lib.foundations.attention import causal_mask
 from course_lib.foundations.positions import sinusoidal
 from course_lib.foundations.rope import interleaved_to_half_split
@@ -16,7 +17,6 @@ from course_lib.models.transformer import (
     TransformerConfig,
     Translator,
 )
-from course_lib.training.generation import greedy
 
 D, H, F, V = 24, 3, 40, 37
 

@@ -1,12 +1,16 @@
 """sync executes what changed and nothing else, and what it commits is stable."""
 
 import json
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import pytest
 from pair import code, notebook, shown, stream, write_source
 
+import course_lib
+from course_lib import provenance
 from course_lib.publishing import notebooks
 from course_lib.publishing.notebooks import LIVE_WIDGET, WIDGET, drift, executed, is_fresh, read_source, strip, sync
 
@@ -109,24 +113,95 @@ def test_drift_sees_tags_slides_order_and_kind(source, field):
     assert "differs" in drift(source)
 
 
-def test_the_key_follows_imports_and_ids(tmp_path, monkeypatch):
-    def files_read(body):
-        read, bytes_of = [], notebooks.Path.read_bytes
-        with monkeypatch.context() as patch:
-            patch.setattr(notebooks.Path, "read_bytes", lambda path: read.append(path.name) or bytes_of(path))
-            notebooks.key(write_source(tmp_path, body))
-        return set(read)
-
-    plain = files_read("# %%\nprint(1)\n")
-    assert "rope.py" not in plain and "ch03.py" not in plain
-    assert "rope.py" in files_read("# %%\nfrom course_lib.foundations import rope\n")
-    assert {"ch03.py", "rope.py"} <= files_read('# %%\ncheck("03-rope-1", 1)\n')
-    assert "decoding.json" in files_read('# %%\nprint(results / "decoding.json")\n')
-    assert any(name.startswith("c05_") for name in files_read('# %%\nshow_claim("C05")\n'))
+NOTEBOOK = """# %%
+from course_lib.foundations import attention, rope
+from course_lib.foundations.attention import attend
+from course_lib.lesson import show_source, show_claim, check
+show_source(attention.causal_mask)
+attend(q, k, v)
+"""
+ROOM = "foundations/attention.py"
 
 
-def test_an_unknown_chapter_lists_those_that_are_there(source, tmp_path):
-    with pytest.raises(ValueError, match="03_probe"):
-        notebooks.sources(["42"], tmp_path)
-    with pytest.raises(FileNotFoundError, match="below notebooks"):
-        executed("1_foundations/42_none", tmp_path)
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """The package and its benchmarks, to be changed at will."""
+    root = tmp_path / "copy" / "course_lib"
+    shutil.copytree(notebooks.PACKAGE, root, ignore=shutil.ignore_patterns("__pycache__", "fonts"))
+    shutil.copytree(notebooks.ROOT / "benchmarks" / "results", root.parent / "benchmarks" / "results")
+    monkeypatch.setattr(provenance, "ROOT", root)
+    monkeypatch.setattr(notebooks, "PACKAGE", root)
+    monkeypatch.setattr(notebooks, "ROOT", root.parent)
+    return root
+
+
+def stale_after(root, tmp_path, body, file, old, new):
+    """Whether a notebook is stale once `old` of a file (all of it, if "") is `new`."""
+    source, text = write_source(tmp_path, body), (root / file).read_text(encoding="utf-8")
+    before = notebooks.key(source)
+    assert old in text and before == notebooks.key(source)
+    (root / file).write_text(text.replace(old, new) if old else new, encoding="utf-8")
+    return notebooks.key(source) != before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "stale"),
+    [
+        (ROOM, "def attend(", "def new(x):\n    return attend(x, x, x)\n\n\ndef attend(", False),
+        (ROOM, "each key needs its own value", "give each key a value", False),
+        (ROOM, '"""Attention(Q, K, V) =', '"""Attention =', False),
+        (ROOM, "d_head**-0.5", "d_head**-0.25", True),
+        (ROOM, '"""True where the key', '"""True if the key', True),  # its source is shown
+        ("foundations/rope.py", "def frequencies(", "def never(", False),
+        ("widgets/js/shared.js", "", "// other", True),
+        ("lesson.py", "code, where = ", "where, code = ", True),
+    ],
+)
+def test_a_notebook_is_stale_when_what_it_reaches_or_shows_changes(copy, tmp_path, file, old, new, stale):
+    assert stale_after(copy, tmp_path, NOTEBOOK, file, old, new) == stale
+
+
+@pytest.mark.parametrize(
+    ("body", "file"),
+    [
+        ('check("03-rope-1", 1)', "chapters/ch03_rope/exercises.py"),
+        ('show_erratum("K03-1")', "chapters/ch03_rope/errata.py"),
+        ('run_claim("C05")', "chapters/ch03_rope/experiments/c05_relative_score.py"),
+        ('show_claim("C05")', "chapters/ch03_rope/records/C05.json"),
+        ('print(results / "decoding.json")', "../benchmarks/results/decoding.json"),
+        ('zoo.load("numerals")', "chapters/ch06_transformer/recipe.py"),
+    ],
+)
+def test_what_a_notebook_names_counts_and_nothing_else_of_the_kind(copy, tmp_path, body, file):
+    body = f"# %%\nfrom course_lib import zoo\nfrom course_lib.lesson import *\n{body}\n"
+    if file.endswith(".json"):
+        other = json.loads((copy / file).read_text(encoding="utf-8")) | {"x": 1}
+        assert stale_after(copy, tmp_path, body, file, "", json.dumps(other))
+        other |= {"code": [], "words": ""}
+        assert stale_after(copy, tmp_path, body, file, "", json.dumps(other)) == ("records" not in file)
+    else:
+        assert stale_after(copy, tmp_path, body, file, "\n\n\n", "\n\n\nprint(1)\n\n\n")
+    name = (copy / file).name
+    aside = name.replace("03", "04").replace("c05_relative_score", "c07_scaled_scores").replace("C05", "C07")
+    aside = aside.replace("decoding", "training").replace("numerals", "captions")
+    assert aside != name
+    assert not stale_after(copy, tmp_path, body, str(Path(file).with_name(aside)), "\n", "\n\n")
+
+
+def test_the_notebooks_own_functions_may_be_shown(tmp_path):
+    assert notebooks.key(write_source(tmp_path, "# %%\ndef own(): ...\nshow_source(own)\n"))
+
+
+def test_an_error_text_counts_where_the_notebook_prints_errors(copy, tmp_path):
+    body = NOTEBOOK.replace(
+        "attend(q, k, v)", "try:\n    attend(q, k, v)\nexcept ValueError as error:\n    print(error)"
+    )
+    assert stale_after(copy, tmp_path, body, ROOM, "each key needs its own value", "give each key a value")
+
+
+def test_a_new_function_in_attention_makes_no_chapter_stale(copy):
+    chapters = notebooks.sources(root=Path(course_lib.__file__).parents[1])
+    before = {source.stem: notebooks.key(source) for source in chapters}
+    text = (copy / ROOM).read_text(encoding="utf-8")
+    (copy / ROOM).write_text(text.replace("def attend(", "def new(x):\n    return attend(x, x, x)\n\n\ndef attend("))
+    assert {source.stem: notebooks.key(source) for source in chapters} == before and "04_attention" in before

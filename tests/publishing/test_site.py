@@ -86,7 +86,7 @@ def test_list_table_keeps_paragraphs_of_a_cell_together():
 
 
 def test_claims_and_errata_name_every_entry():
-    from course_lib import claims, errata
+    from course_lib.course import claims, errata
 
     shown = site.claims_tables(PAGES)
     assert all(f"**{claim_id}**" in shown for claim_id in claims.experiment_files())

@@ -1,8 +1,6 @@
 """The built site on localhost, and a browser that keeps account of what goes wrong on a page."""
 
 import os
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +13,10 @@ from course_lib.publishing import browser, site
 
 @pytest.fixture(scope="session")
 def folder():
-    """The site, built now unless nothing changed; $COURSE_SITE names a folder to test as it is."""
+    """The site as `make site` built it; $COURSE_SITE names a folder to test as it is."""
     if os.environ.get("COURSE_SITE"):
         return Path(os.environ["COURSE_SITE"])
-    done = subprocess.run([sys.executable, "-m", "course_lib.publishing", "site"], capture_output=True, text=True)
-    assert done.returncode == 0, f"the site does not build:\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}"
+    assert site.is_built(), "the site is not built from today's files; run make site ARGS=--no-serve first"
     return site.HTML
 
 

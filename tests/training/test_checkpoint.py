@@ -10,13 +10,26 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from course_lib.training import checkpoint
-from course_lib.training.checkpoint import check_config, check_names, model_tensors, read, save
+from course_lib import files
+from course_lib.models.gpt2 import GPT2, GPT2Config
+from course_lib.training.checkpoint import (
+    check_config,
+    check_names,
+    configuration,
+    model_tensors,
+    opened,
+    read,
+    remove,
+    save,
+    save_shard,
+    shard_names,
+)
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor([1, 2])}
 KILLED = """
 import itertools, os, random, signal, sys, time
 import torch
+from course_lib import files
 from course_lib.training import checkpoint
 from course_lib.training.checkpoint import read, save
 
@@ -34,7 +47,7 @@ def child(moment, first):
     if moment == "while writing":
         checkpoint.save_file = half
     if moment == "before the renaming":
-        checkpoint.os.replace = die
+        files.os.replace = die
     for step in itertools.count(first) if moment == "any" else [first]:
         save(path, tensors(step), {"step": step})
         os.write(writing, b"%d " % step)
@@ -82,22 +95,11 @@ def test_a_process_killed_while_it_saves_leaves_the_last_good_file(tmp_path):
 def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "run"
     save(path, TENSORS, {"step": 1})
-    monkeypatch.setattr(checkpoint, "flush", lambda file: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(files, "flush", lambda file: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         save(path, TENSORS, {"step": 2})
     assert read(path)[1] == {"step": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
-
-
-def test_old_leftovers_are_swept_away_and_fresh_ones_are_not(tmp_path, monkeypatch):
-    leftover, others = tmp_path / ".run.123.part", tmp_path / ".walk.123.part"
-    for file in (leftover, others):
-        file.write_bytes(b"half")
-    save(tmp_path / "run", TENSORS, {})
-    assert leftover.exists()
-    monkeypatch.setattr(checkpoint, "LEFTOVER_SECONDS", -1)
-    save(tmp_path / "run", TENSORS, {})
-    assert not leftover.exists() and others.exists()
 
 
 @pytest.mark.parametrize("kept", [0, 5, 60, -1])
@@ -146,3 +148,67 @@ def test_a_shared_tensor_counts_once():
     model[1].weight = model[0].weight
     names = list(model_tensors(model))
     assert "0.weight" in names and "1.weight" not in names and "2.running_mean" in names
+
+
+def dealt(tensor: torch.Tensor, size: int) -> list[tuple[torch.Tensor, int]]:
+    """The rows of each process and the first of them, as FSDP deals them out."""
+    each = -(-len(tensor) // size)
+    return [(tensor[rank * each : (rank + 1) * each], min(rank * each, len(tensor))) for rank in range(size)]
+
+
+def save_in_shards(path, step: int, size: int, tensors, first: int = 0, last: int | None = None, commit: bool = True):
+    names = shard_names(path, step, size)
+    for rank in range(first, size if last is None else last):
+        save_shard(path, names[rank], {name: dealt(tensor, size)[rank] for name, tensor in tensors.items()})
+    if commit:
+        save(path, {"number": torch.tensor(step)}, {"step": step, "shards": names})
+
+
+BIG = {"a": torch.arange(14.0).view(7, 2), "b": torch.arange(2), "c": torch.arange(1.0)}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_shards_of_any_number_of_processes_are_read_whole_or_by_rows(tmp_path, size):
+    """Seven rows on three processes are 3, 3, 1; two are 1, 1, 0."""
+    path = tmp_path / "run.safetensors"
+    save_in_shards(path, 5, size, BIG)
+    tensors, header = read(path)
+    assert header["step"] == 5 and tensors.pop("number") == 5
+    assert all(torch.equal(tensors[name], each) for name, each in BIG.items())
+    with opened(path) as (_, kept):
+        assert (kept["a"].shape, kept["a"].dtype) == (BIG["a"].shape, torch.float32)
+        for first in range(8):
+            for end in range(first, 8):
+                assert torch.equal(kept["a"][first:end], BIG["a"][first:end])
+
+
+@pytest.mark.parametrize("written", range(4))
+def test_killed_between_shards_the_last_good_checkpoint_counts(tmp_path, written):
+    """Whatever the three processes have written of step 6 before the first one commits it; then it is swept."""
+    path, newer = tmp_path / "run.safetensors", {name: tensor + 1 for name, tensor in BIG.items()}
+    save_in_shards(path, 5, 3, BIG)
+    save_in_shards(path, 6, 3, newer, last=written, commit=False)
+    tensors, header = read(path)
+    assert header["step"] == 5 and all(torch.equal(tensors[name], each) for name, each in BIG.items())
+    save_in_shards(path, 7, 2, newer)
+    tensors, header = read(path)
+    assert header["step"] == 7 and all(torch.equal(tensors[name], each) for name, each in newer.items())
+    assert sorted(file.name for file in tmp_path.iterdir()) == [*shard_names(path, 7, 2), path.name]
+
+
+def test_a_missing_shard_is_named_and_a_checkpoint_is_removed_with_its_shards(tmp_path):
+    path, other = tmp_path / "run.safetensors", tmp_path / "run.b.safetensors"
+    save_in_shards(other, 5, 2, BIG)
+    save_in_shards(path, 5, 2, BIG)
+    (tmp_path / "run.5.2-of-2.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"run\.5\.2-of-2\.safetensors"):
+        read(path)
+    remove(path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [*shard_names(other, 5, 2), other.name]
+
+
+def test_every_configuration_in_a_model_is_told():
+    model = nn.ModuleDict({"reader": GPT2(GPT2Config(n_vocab=3, context=4, d_model=8, n_layers=1, n_heads=2))})
+    told = configuration(model)
+    assert told["reader.n_heads"] == 2 and told["reader.dropout"] == 0.0
+    assert configuration(nn.Linear(2, 2)) == {}

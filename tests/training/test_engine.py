@@ -7,8 +7,12 @@ import torch
 from torch import nn
 
 from course_lib.foundations.embedding import Embedding
-from course_lib.training import engine, loop
-from course_lib.training.engine import Settings, cut, decay_groups, train
+from course_lib.models.gpt2 import GPT2, GPT2Config
+from course_lib.training import loop
+from course_lib.training.checkpoint import save
+from course_lib.training.engine import Settings, train
+from course_lib.training.pieces import cut, rows
+from course_lib.training.step import decay_groups
 
 SETTINGS = Settings(steps=12, lr=1e-2)
 
@@ -78,6 +82,42 @@ def test_a_checkpoint_of_other_settings_or_another_model_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"unknown exp_avg\.mix\.bias"):
         train(other, batches, SETTINGS, path=path)
     assert all(torch.equal(tensor, before[name]) for name, tensor in other.state_dict().items())
+
+
+def gpt(**more) -> GPT2:
+    torch.manual_seed(0)
+    return GPT2(GPT2Config(**{"n_vocab": 7, "context": 5, "d_model": 8, "n_layers": 1, "n_heads": 2} | more))
+
+
+@pytest.mark.parametrize("other", [{"n_heads": 4}, {"dropout": 0.5}])
+def test_a_checkpoint_of_another_configuration_is_refused_though_the_tensors_fit(tmp_path, other):
+    path = tmp_path / "run.safetensors"
+    train(gpt(), batches, SETTINGS, path=path, stop=2)
+    (name,) = other
+    with pytest.raises(ValueError, match=rf"other settings: {name} = .* there and {other[name]} here"):
+        train(gpt(**other), batches, SETTINGS, path=path)
+    assert len(train(gpt(), batches, SETTINGS, path=path).history) == 12
+
+
+def test_a_checkpoint_without_a_training_is_refused(tmp_path):
+    save(tmp_path / "weights", {"a": torch.zeros(2)}, {"made_by": {}})
+    with pytest.raises(ValueError, match=r"weights says no settings, model, history.*no training can go on from it"):
+        train(small(), batches, SETTINGS, path=tmp_path / "weights")
+
+
+def test_evaluating_changes_nothing_of_the_training(tmp_path):
+    """Not the random numbers that follow, not at `stop` either; and figures may be tensors."""
+    path = tmp_path / "run.safetensors"
+
+    def evaluate(model):
+        return {"drawn": torch.rand(()), "count": 3}
+
+    whole = train(small(), batches, SETTINGS)
+    train(small(), batches, SETTINGS, evaluate=evaluate, evaluate_every=2, path=path, stop=5)
+    run = train(small(), batches, SETTINGS, evaluate=evaluate, evaluate_every=2, path=path)
+    assert run.history == whole.history
+    assert [step for step, _ in run.evaluations] == [2, 4, 5, 6, 8, 10, 12]
+    assert all(set(map(type, said.values())) == {float} for _, said in run.evaluations)
 
 
 @pytest.mark.parametrize("accumulate", [2, 3])
@@ -204,7 +244,7 @@ def test_pieces_together_are_the_batch(kind):
     ids = torch.arange(14).view(7, 2)
     batch = {"tensor": ids, "tuple": (ids, ids[:, 0]), "dict": {"ids": ids}}[kind]
     pieces = cut(batch, 3)
-    assert [engine.rows(piece) for piece in pieces] == [3, 2, 2]
+    assert [rows(piece) for piece in pieces] == [3, 2, 2]
     first = {"tensor": lambda x: x, "tuple": lambda x: x[0], "dict": lambda x: x["ids"]}[kind]
     assert torch.equal(torch.cat([first(piece) for piece in pieces]), ids)
 

@@ -1,13 +1,19 @@
-"""What test_distributed runs in one process, and starts in two: torchrun … two_processes.py OUT.json."""
+"""What test_distributed runs in one process, and starts in two: torchrun … two_processes.py OUT [STEP]."""
 
 import json
+import os
+import shutil
+import signal
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch.distributed.tensor import DTensor
 
 from course_lib.models.gpt2 import GPT2, GPT2Config
+from course_lib.training import checkpoint
 from course_lib.training.distributed import STRATEGIES, World, join
 from course_lib.training.engine import Settings, train
 from course_lib.training.loop import next_token_losses
@@ -42,7 +48,7 @@ def weigh(batch) -> int:
 
 
 def measured(world: World, path: Path) -> dict:
-    """The losses of several runs; a checkpoint after step 3 stays at `path`.half."""
+    """The losses of several runs; the checkpoint after step 3 stays in the folder `path`.half."""
 
     def run(settings=SETTINGS, loss=loss, **more):
         return train(model(), batches, settings, loss=loss, world=world, progress=False, **more)
@@ -57,14 +63,42 @@ def measured(world: World, path: Path) -> dict:
         "stopped": run(path=path, stop=3).history,
     }
     if world.rank == 0:
-        path.with_suffix(".half").write_bytes(path.read_bytes())
+        path.with_suffix(".half").mkdir()
+        for file in path.parent.glob(f"{path.stem}.*safetensors"):
+            shutil.copy(file, path.with_suffix(".half"))
     world.total(0)
     return found | {"resumed": run(path=path).history}
 
 
+def gathered(*args, **more):
+    raise AssertionError("a tensor was gathered whole")
+
+
+def killed(world: World, path: Path, step: int) -> None:
+    """Train with FSDP, a checkpoint each step; at `step` the second process dies with only the other's shard there."""
+    save_shard = checkpoint.save_shard
+
+    def die(path, name, parts):
+        if f".{step}.2-of-2" in name:
+            while not Path(path).with_name(name.replace("2-of-2", "1-of-2")).exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        save_shard(path, name, parts)
+
+    checkpoint.save_shard = die
+    train(model(), batches, SETTINGS, loss=loss, world=world, progress=False, path=path, every=1)
+
+
 if __name__ == "__main__":
     out = Path(sys.argv[1])
+    if len(sys.argv) > 2:
+        with join("fsdp", device="cpu") as world:
+            killed(world, out, int(sys.argv[2]))
+            if world.rank == 0:
+                print(json.dumps(checkpoint.read(out)[1]["history"]))
+        sys.exit()
     with join(device="cpu") as world:
+        DTensor.full_tensor = gathered
         for strategy in STRATEGIES:
             found = measured(replace(world, strategy=strategy), out.with_name(f"{strategy}.safetensors"))
             if world.rank == 0:

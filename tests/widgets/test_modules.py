@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from course_lib.plots.style import COLORS
 from course_lib.widgets.figure import JS, modules, source
+from course_lib.widgets.style import COLORS
 
 
 @pytest.mark.parametrize("module", modules())

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from course_lib.foundations.rope import angles, frequencies, rotate_interleaved, rotation_matrix
-from course_lib.plots.rope import plot_rotation
-from course_lib.plots.style import COLORS
 from course_lib.widgets.figure import MIME
 from course_lib.widgets.rope import rope_rotation
+from course_lib.widgets.rope_figure import plot_rotation
+from course_lib.widgets.style import COLORS
 
 
 def cases():

@@ -1,4 +1,6 @@
-"""A recipe that takes a blink, in a cache of its own."""
+"""A recipe that takes a blink, in a cache of its own; and Ctrl-C is heard, also where the parent ignores it."""
+
+import signal
 
 import pytest
 import torch
@@ -12,7 +14,12 @@ def build() -> nn.Module:
     return nn.Linear(2, 1)
 
 
+BEFORE_STEP = []  # what to do before a batch is drawn: called with the step
+
+
 def batches(step: int) -> torch.Tensor:
+    for call in BEFORE_STEP:
+        call(step)
     return torch.randn(16, 2, generator=torch.Generator().manual_seed(step))
 
 
@@ -37,9 +44,23 @@ RECIPE = Recipe(
 )
 
 
+@pytest.fixture(autouse=True)
+def interrupts_are_heard():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def recipe() -> Recipe:
     return RECIPE
+
+
+@pytest.fixture
+def before_step():
+    """before_step(call): call(step) whenever a batch is drawn, until the test ends; the recipe stays the same."""
+    yield BEFORE_STEP.append
+    BEFORE_STEP.clear()
 
 
 @pytest.fixture

@@ -26,6 +26,11 @@ def test_the_shipped_model_reaches_its_figures(name):
     assert figures == pytest.approx(recorded, abs=0.02)
 
 
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_model_is_of_todays_code(name):
+    assert not store.is_stale(RECIPES[name]), f"python -m course_lib.zoo train --stale --ship  (old: {name})"
+
+
 def test_all_of_them_together_stay_small():
     files = list(store.SHIPPED.glob("*"))
     assert sum(file.stat().st_size for file in files) <= 20e6

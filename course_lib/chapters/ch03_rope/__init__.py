@@ -1,0 +1,1 @@
+"""Chapter 03: what only this chapter needs."""

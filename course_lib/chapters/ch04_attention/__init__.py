@@ -1,0 +1,1 @@
+"""Chapter 04: what only this chapter needs."""

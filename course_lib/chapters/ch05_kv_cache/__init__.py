@@ -1,0 +1,1 @@
+"""Chapter 05: what only this chapter needs."""

@@ -1,0 +1,1 @@
+"""Chapter 06: what only this chapter needs."""

@@ -1,1 +1,0 @@
-"""One file a claim: `cNN_topic.py`, ending in `CLAIM = Claim(...)`."""

@@ -1,0 +1,1 @@
+"""The machinery of the course: what its evidence was made by."""

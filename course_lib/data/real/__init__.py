@@ -1,0 +1,1 @@
+"""Photographs and handwritten digits."""

@@ -1,0 +1,1 @@
+"""Texts, and the tools that clean and mix them."""

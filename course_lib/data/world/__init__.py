@@ -1,0 +1,1 @@
+"""The data world: scenes and all that is drawn or asked from them."""

@@ -1,1 +1,0 @@
-"""One file a family of models, ending in `RECIPES = [Recipe(...), ...]`."""

@@ -1,0 +1,194 @@
+"""A judge that cannot say no proves nothing: figures that refute each claim, made by hand, and what they must bring."""
+
+import numpy as np
+import pytest
+
+from course_lib.course import claims
+from course_lib.course.claims import Summary
+
+# Changes to the recorded figures, by claim: name → new value of every seed (a function gets the recorded values).
+REFUTED = {
+    "C00": [
+        {"blind": lambda values: values * 0 + 0.2},
+    ],
+    "C01": [
+        {"margin_trained": 0.05},
+        {"one_hot_largest_product": 0.5},
+    ],
+    "C02": [
+        {"none_fp64": 1e-3},
+        {"permuted_tokens": 0.1},
+    ],
+    "C03": [
+        {"merged_fp64": lambda values: values + 1},
+        {"min_distance": lambda values: values * 0},
+    ],
+    "C04a": [
+        {"ratio_sinusoidal": 1.0},
+    ],
+    "C04b": [
+        {"sum_error": 0.1},
+        {"trained_rope": lambda values: values + 0.01},
+        {"trained_learned": 0.0, "trained_sinusoidal": 0.0},
+    ],
+    "C05": [
+        {"shift_fp64": 1e-3},
+        {"norm_change": 0.01},
+        {"moved_v": 1e-9},
+        {"shift_added_sinusoidal": 0.0},
+        {"moved_q": 0.0},
+    ],
+    "C05b": [
+        {name: lambda values: values * 0 + 0.5 for name in ("envelope_far", "envelope_near", "same_far", "same_near")},
+    ],
+    "C06": [
+        {"ratio_plain": 1.0} | {f"loss_{name}": lambda values: values + 10 for name in ("PI", "NTK", "YaRN")},
+    ],
+    "C07": [
+        {"variance_exponent": 0.5},
+        {"variance_scaled": lambda values: values * 1.2},
+        {"variance_scaled": lambda values: values * 1.07},  # both bars are 5 %
+        {"variance_exponent": 0.93},
+    ],
+    "C08": [
+        {"parameters": lambda values: values + 1},
+        {"accuracy": 1.0},
+        {"accuracy": 0.1},
+    ],
+    "C09": [
+        {"real": lambda values: values + 1},
+        {"small_difference": 2.0},
+        {"published_difference": lambda values: values + np.array([0, 64, 0])},
+        {"numbers_v2": 4608.0},
+    ],
+    "C09b": [
+        {"facts_right": 0.9},
+        {"facts_right": lambda values: values[:, ::-1]},
+    ],
+    "C09c": [
+        {"decoupled": 0.1},
+        {"term_error": 1e-3},
+        {"best_fixed": 0.01},
+    ],
+    "C10": [
+        {"past_moves": 1e-6},
+    ],
+    "C10b": [
+        {"chosen": lambda values: values * 0 + 0.2},
+    ],
+    "C10c": [
+        {"loss": 0.1},
+        {"loss": lambda values: values[:, ::-1]},
+    ],
+    "C10d": [
+        {"held_out": 0.9},
+    ],
+    "C10e": [
+        {"free_running": 1.0},
+        {"loss": lambda values: values[:, :1] + np.arange(5)},
+    ],
+    "C11": [
+        {"pretrained": 0.2},
+    ],
+    "C11b": [
+        {"pretrained_on": 0.2},
+    ],
+    "C11c": [
+        {"by_place": 0.9},
+    ],
+    "C12": [
+        {"held_out": 0.1},
+        {"mismatched": 0.9},
+    ],
+    "C12b": [
+        {"varied_top_p": lambda values: values * 0.5},
+    ],
+    "C13c": [
+        {"r2": 0.7},
+        {"r2_exponential": 0.999},
+        {"loss": lambda values: values[:, ::-1]},
+    ],
+    "C13d": [
+        {"loss": lambda values: values[:, ::-1]},
+        {"loss": lambda values: np.where(np.arange(5) == 1, 0.5, values)},
+    ],
+    "C13a": [
+        {"accuracy": lambda values: values * 0 + 0.125},
+        {"accuracy": lambda values: values[:, ::-1]},
+    ],
+    "C13b": [
+        {"changed_few_shot": 1.0},
+        {"same_fingerprint": 0.0},
+    ],
+}
+PARTLY = {
+    "C00": [{"blind": lambda values: values + np.array([0, 0, 0.3, 0, 0, 0])}],
+    "C01": [{"margin_shuffled": 0.6}, {"margin_trained_smallest_word": -0.1}],
+    "C02": [{"sinusoidal": 0.0}, {"rope": 1e-9}],
+    "C03": [{"merged_bf16": lambda values: values + 1}],
+    "C05": [{"shift_bf16": 0.5}, {"shift_fp32": 1e-4}],
+    "C09": [{"weights_difference": 1.0}],
+    "C09b": [{"facts_right": lambda values: values * np.array([1, 1, 1, 0.9])[:, None]}],
+    "C09c": [{"best_fixed": lambda values: np.linspace(0.05, 0.3, len(values))}],
+    "C07": [
+        {"entropy_raw": lambda values: values * 0 + 3.0},
+        {"gradient_median_scaled": lambda values: values * np.arange(1, 8)},
+    ],
+    "C10": [{"past_moves_without_mask": 0.0}, {"encoder_share": 0.9}],
+    "C10b": [{"chosen": lambda values: values * 0 + 0.79}],
+    "C10d": [{"held_out": 0.97}],
+    "C11b": [{"pretrained_on": lambda values: values * 0 + np.array([0, 1, 0, 1])}],
+    "C11c": [{"front_unmasked": 0.3}],
+    "C12": [{"by_size": 0.5}, {"mismatched": 0.2}],
+    "C12b": [{"legal_temperature": lambda values: values * 0 + 0.99, "varied_temperature": 1.0}],
+    "C13c": [{"predicted_over_measured": 1.5}, {"r2": 0.9}],
+    "C13d": [{"loss": lambda values: np.where(np.arange(5) == 2, 0.7, values)}],
+    "C13a": [{"accuracy": lambda values: values[..., [0, 0, 2, 3, 4]]}],
+    "C13b": [{"changed_one_step": 0.0}, {"accuracy_8": 0.2}],
+}
+HOLDS = {
+    "C11b": [{"pretrained_off": 0.3}],
+    "C10b": [{"chosen": 0.95}],
+    "C12b": [{"varied_temperature": lambda values: values * 0.8}],
+    "C10e": [
+        {
+            "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),
+            "free_running": lambda values: values * 0 + np.array([1, 0, 0.05, 0, 0]),
+        },
+    ],
+    "C05b": [{"random_spread_far": 0.01, "same_rises": 0.0, "chosen_distance_wins": 0.0}],
+}
+
+
+def outcome(claim_id, changes):
+    figures = claims.figures_of(claims.load_record(claim_id))
+    assert set(changes) <= set(figures)
+    for name, change in changes.items():
+        values = figures[name].values
+        figures[name] = Summary(change(values) if callable(change) else np.full_like(values, change))
+    verdict = claims.get_claim(claim_id).judge(figures)
+    assert len(verdict.sentence) > 20
+    return verdict.outcome
+
+
+def cases(table):
+    return [(claim_id, changes) for claim_id, all_changes in table.items() for changes in all_changes]
+
+
+def test_every_claim_has_figures_that_refute_it():
+    assert set(REFUTED) == set(claims.experiment_files())
+
+
+@pytest.mark.parametrize(("claim_id", "changes"), cases(REFUTED))
+def test_refuting_figures_fail_the_claim(claim_id, changes):
+    assert outcome(claim_id, changes) == "fails"
+
+
+@pytest.mark.parametrize(("claim_id", "changes"), cases(PARTLY))
+def test_half_a_claim_is_called_half(claim_id, changes):
+    assert outcome(claim_id, changes) == "partly"
+
+
+@pytest.mark.parametrize(("claim_id", "changes"), cases(HOLDS))
+def test_a_claim_judged_in_part_could_have_held(claim_id, changes):
+    assert outcome(claim_id, changes) == "holds"
