@@ -44,7 +44,7 @@ def start(chapter: str) -> None:
 
     Raises ValueError if `chapter` is not two digits.
     """
-    if not re.fullmatch(r"\d\d", chapter):
+    if not re.fullmatch(r"[0-9]{2}", str(chapter)):
         raise ValueError(f'chapter is {chapter!r}; write its two digits, as in start("03")')
     use_style()
     random.seed(0)

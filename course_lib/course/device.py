@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
+from course_lib.foundations.checks import check_count
 from course_lib.widgets.style import FONT, missing_glyphs, use_style
 
 SIZE = 512
@@ -89,6 +90,7 @@ def device_report() -> Device:
 
 def matmul_gflops(dtype: torch.dtype, size: int = SIZE, repeats: int = 7) -> float:
     """Median speed of a size³ product in 10⁹ operations a second, on the threads that torch has now."""
+    check_count("repeats", repeats, 1)
     a, b = (torch.randn(size, size, generator=torch.Generator().manual_seed(seed)).to(dtype) for seed in (0, 1))
     a @ b
     seconds = []

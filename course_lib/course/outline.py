@@ -3,6 +3,7 @@
 One file holds it, book/timeline.yml; the landing page draws from the same.  Chapter 00.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,12 +84,15 @@ def _reach(chapter: str, edges: list[tuple[str, str]]) -> set[str]:
 
 def months(date: str) -> int:
     """Months since the year 0, so that two dates "2021-02" can be subtracted. Raises ValueError for another form."""
-    year, _, month = date.partition("-")
-    if not (len(year) == 4 and year.isdigit() and len(month) == 2 and month.isdigit() and 1 <= int(month) <= 12):
+    found = re.fullmatch(r"([0-9]{4})-(0[1-9]|1[0-2])", date)
+    if not found:
         raise ValueError(f"{date!r} is no month; write it as 2021-02")
-    return 12 * int(year) + int(month) - 1
+    return 12 * int(found[1]) + int(found[2]) - 1
 
 
 def month_of_number(arxiv: str) -> str:
-    """The month that an arXiv number names (YYMM.NNNNN): 2103.00020 -> 2021-03."""
-    return f"20{arxiv[:2]}-{arxiv[2:4]}"
+    """The month that an arXiv number names (YYMM.NNNNN): 2103.00020 -> 2021-03. Raises ValueError for another form."""
+    found = re.fullmatch(r"([0-9]{2})(0[1-9]|1[0-2])\.[0-9]{4,5}", arxiv)
+    if not found:
+        raise ValueError(f"{arxiv!r} is no arXiv number; write it as 2103.00020")
+    return f"20{found[1]}-{found[2]}"

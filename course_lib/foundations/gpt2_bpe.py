@@ -14,7 +14,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
+from course_lib.foundations import tokenizer_json
 from course_lib.foundations.bpe import BYTES, ByteBPE
 from course_lib.foundations.checks import check_text, json_object, token_ids
 
@@ -66,24 +68,29 @@ class GPT2Tokenizer:
         self._special = re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
 
     @classmethod
-    def load(cls, folder: str | Path, specials: Iterable[str] = (END_OF_TEXT,)) -> "GPT2Tokenizer":
-        """Read vocab.json and merges.txt. `specials` names the tokens of vocab.json that are not made of bytes.
+    def load(cls, folder: str | Path, specials: Iterable[str] | None = None) -> "GPT2Tokenizer":
+        """Read vocab.json and merges.txt; where there is no vocab.json, tokenizer.json, which holds both.
 
+        specials: the tokens that are not made of bytes; without it <|endoftext|>, or those that tokenizer.json names.
         Raises FileNotFoundError for a missing file, ValueError naming the file and the place for a malformed one.
         """
-        vocab = read_vocab(Path(folder, "vocab.json"))
-        merges = read_merges(Path(folder, "merges.txt"))
+        where = Path(folder, "vocab.json")
+        if not where.is_file() and Path(folder, "tokenizer.json").is_file():
+            where = Path(folder, "tokenizer.json")
+            vocab, merges, added = read_tokenizer_json(where)
+        else:
+            vocab, merges, added = read_vocab(where), read_merges(Path(folder, "merges.txt")), [END_OF_TEXT]
         check_merges(merges)
-        specials = list(specials)
+        specials = added if specials is None else list(specials)
         missing = [text for text in specials if text not in vocab]
         if missing:
-            raise ValueError(f"vocab.json has no {missing[0]!r}; name the specials it has, or specials=() for none")
+            raise ValueError(f"{where.name} has no {missing[0]!r}; name the specials it has, or specials=() for none")
         made = {to_signs(left + right) for left, right in merges} | set(SIGNS)
         strange = [token for token in vocab if token not in made and token not in specials]
         if strange:
             raise ValueError(
-                f"vocab.json has {len(strange)} tokens that are neither a byte nor made by a line of merges.txt: "
-                f"{strange[:3]}; the two files are no pair, or these are specials: "
+                f"{where.name} has {len(strange)} tokens that are neither a byte nor made by a merge: "
+                f"{strange[:3]}; vocabulary and merges are no pair, or these are specials: "
                 f"load(…, specials={(*specials, strange[0])})"
             )
         ids = {from_signs(token): i for token, i in vocab.items() if token in made and token not in specials}
@@ -130,22 +137,42 @@ class GPT2Tokenizer:
         return [self._token[i] for i in token_ids(ids, self.n_vocab)]
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """One JSON object. Raises ValueError for anything else, and if an object in it has a key twice."""
+
+    def no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+            raise ValueError(f"{path} has the token {twice!r} twice")
+        return found
+
+    return json_object(read_utf8(path), str(path), object_pairs_hook=no_key_twice)
+
+
 def read_vocab(path: Path) -> dict[str, int]:
     """token -> id, as written. Raises ValueError unless it is one JSON object of whole numbers, no token twice."""
+    return check_vocab(path, read_json(path))
 
-    def no_token_twice(pairs: list[tuple[str, int]]) -> dict[str, int]:
-        vocab = dict(pairs)
-        if len(vocab) < len(pairs):
-            seen: set[str] = set()
-            twice = next(token for token, _ in pairs if token in seen or seen.add(token))
-            raise ValueError(f"{path} has the token {twice!r} twice")
-        return vocab
 
-    vocab = json_object(read_utf8(path), str(path), object_pairs_hook=no_token_twice)
+def check_vocab(path: Path, vocab: dict[str, Any]) -> dict[str, int]:
+    """The vocabulary. Raises ValueError unless each id is a whole number."""
     for token, i in vocab.items():
         if type(i) is not int:
             raise ValueError(f"{path} gives the token {token!r} the id {i!r}; ids are whole numbers")
     return vocab
+
+
+def read_tokenizer_json(path: Path) -> tuple[dict[str, int], list[tuple[bytes, bytes]], list[str]]:
+    """token -> id, as written, the pairs in order, and the specials. Raises ValueError for any other tokenizer."""
+    content = read_json(path)
+    try:
+        vocab, merges, specials = tokenizer_json.parts(content)
+        pairs = [(from_signs(left), from_signs(right)) for left, right in merges]
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return check_vocab(path, vocab), pairs, specials
 
 
 def read_merges(path: Path) -> list[tuple[bytes, bytes]]:
@@ -169,7 +196,7 @@ def read_merges(path: Path) -> list[tuple[bytes, bytes]]:
 def read_utf8(path: Path) -> str:
     """The text of a file. Raises FileNotFoundError, or ValueError if it is not UTF-8."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; GPT-2's tokenizer is the pair vocab.json and merges.txt")
+        raise FileNotFoundError(f"{path} is missing; give vocab.json and merges.txt, or tokenizer.json alone")
     try:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:

@@ -4,8 +4,8 @@ model = load_gpt2("folder")            a folder with config.json and model.safet
 model = load_gpt2(fetch("openai-community/gpt2"))     from a hub, with the extra: pip install 'course-lib[hub]'
 """
 
-from course_lib.hub.core import fetch
+from course_lib.hub.core import From, fetch, part
 from course_lib.hub.gpt1 import load_gpt1
 from course_lib.hub.gpt2 import load_gpt2
 
-__all__ = ["fetch", "load_gpt1", "load_gpt2"]
+__all__ = ["From", "fetch", "load_gpt1", "load_gpt2", "part"]

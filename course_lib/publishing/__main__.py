@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import socket
 import sys
 
+from course_lib.console import speak_chinese
+
 MODULES = {"sync": "notebooks", "lint": "lint", "site": "site", "slides": "slides"}
+
+
+def port(text: str) -> int:
+    """A port number; 0 takes a free one."""
+    if not 0 <= int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"{text} is no port; choose from 0 (any that is free) to {2**16 - 1}")
+    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,19 +35,28 @@ def parser() -> argparse.ArgumentParser:
         "--twice", action="store_true", help="execute twice and compare the cells tagged nbval-check-output"
     )
     site.add_argument("--serve", action=argparse.BooleanOptionalAction, default=False, help="serve it on localhost")
-    site.add_argument("--port", type=int, default=8000)
+    site.add_argument("--port", type=port, default=8000)
     commands.add_parser("browser", help="find the browser of the site tests, or say what to install")
     return top
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns the exit status."""
+    """Run one command; returns the exit status, 1 where there is no such chapter, no file, no space or no free port."""
+    speak_chinese()
     args = parser().parse_args(argv)
     if args.command == "browser":
         from course_lib.publishing import browser
 
         return browser.main()
-    return importlib.import_module(f"course_lib.publishing.{MODULES[args.command]}").main(args) or 0
+    try:
+        if args.command == "site" and args.serve:  # a port that is taken: told before the book is built
+            socket.create_server(("127.0.0.1", args.port)).close()
+        return importlib.import_module(f"course_lib.publishing.{MODULES[args.command]}").main(args) or 0
+    except (ValueError, OSError) as error:
+        if getattr(error, "errno", None) == errno.EADDRINUSE:
+            error = f"port {args.port} is taken, perhaps by the site itself; choose another: --port {args.port + 1}"
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

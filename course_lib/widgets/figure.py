@@ -57,7 +57,8 @@ class Knob:
 
     label: what stands beside it; values: what `draw` receives; kind: "slider", "buttons" or "select";
     live: finer values that exist only with a kernel; texts: how `values` are written (default: str).
-    Raises ValueError for an unknown kind, for no values, or if texts and values differ in number.
+    Raises TypeError for values that are no list, ValueError for an unknown kind, for no values, or if texts and values
+    differ in number.
     """
 
     label: str
@@ -69,6 +70,8 @@ class Knob:
     def __post_init__(self) -> None:
         for name in ("values", "live", "texts"):
             given = getattr(self, name)
+            if given is not None and not isinstance(given, Iterable):
+                raise TypeError(f"Knob {self.label!r} has {name} = {given!r}; give several, as in [{given!r}]")
             object.__setattr__(self, name, None if given is None else tuple(given))
         if self.kind not in KINDS:
             raise ValueError(f"Knob {self.label!r} has kind {self.kind!r}; choose one of {', '.join(KINDS)}")
@@ -240,8 +243,15 @@ def explore(
 
     start: first value of some knobs (default: each knob's first); name: unique name of the picture.
     Raises ValueError if there is no knob, if `start` names no knob or no value of it, if an alt text is empty and,
-    when publishing, for more than 40 frames or more than 1 MB; TypeError if `draw` returns no Figure.
+    when publishing, for more than 40 frames or more than 1 MB; TypeError if `draw` returns no Figure, and for what is
+    no function or no Knob.
     """
+    for what, function in (("draw", draw), ("alt", alt)):
+        if not callable(function):
+            raise TypeError(f"{what} is {function!r}; give a function of the knobs' values")
+    for key, knob in knobs.items():
+        if not isinstance(knob, Knob):
+            raise TypeError(f'{key} is {knob!r}; write {key}=Knob("…", {knob!r})')
     if not knobs:
         raise ValueError("explore() got no knob; a figure without one is shown by show_figure(fig, alt=...)")
     return Explore(draw, alt, knobs, start=start, name=name)

@@ -60,10 +60,14 @@ def rope_rotation(
         "q": _default(d_head, first_angle=0.5, step=1.1) if q is None else q,
         "k": _default(d_head, first_angle=0.1, step=0.6) if k is None else k,
     }
-    vectors = {label: [float(number) for number in vector] for label, vector in given.items()}
-    for label in vectors:
-        if len(vectors[label]) != d_head or not any(vectors[label]):
-            raise ValueError(f"{label} must be {d_head} numbers, not all 0; got {vectors[label]}")
+    vectors = {}
+    for label, vector in given.items():
+        try:
+            vectors[label] = [float(number) for number in vector]
+        except (TypeError, ValueError):
+            vectors[label] = []
+        if len(vectors[label]) != d_head or not any(vectors[label]) or not all(map(math.isfinite, vectors[label])):
+            raise ValueError(f"{label} must be {d_head} numbers, finite and not all 0; got {vector!r}")
     turned = {
         label: rotate_interleaved(torch.tensor(vectors[label], dtype=torch.float64), angles(torch.tensor(at), freqs))
         for label, at in (("q", m), ("k", n))

@@ -8,6 +8,7 @@ processes they start.
 import argparse
 import sys
 
+from course_lib.console import speak_chinese
 from course_lib.training import checkpoint
 from course_lib.training.distributed import STRATEGIES, join
 from course_lib.zoo.core import Recipe
@@ -26,8 +27,7 @@ from course_lib.zoo.store import (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    for stream in (sys.stdout, sys.stderr):  # a terminal of cp1252 has no Chinese
-        stream.reconfigure(errors="replace")
+    speak_chinese()
     parser = argparse.ArgumentParser(prog="python -m course_lib.zoo", description="小模型：列出、训练、检查")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="所有配方，权重在哪里，达到的指标")

@@ -152,3 +152,79 @@ def test_words_of_50_thousand_characters_are_encoded_whole():
     tokenizer = GPT2Tokenizer(ByteBPE.train("ababab" * 50, 262).merges)
     text = "ab" * 25_000 + "x" * 50_000 + " " * 50_000
     assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def as_one_file(**changes) -> dict:
+    """tokenizer.json of MERGES; `changes` are set, "model__dropout" for what is inside."""
+    vocab = {to_signs(token): i for i, token in enumerate(ByteBPE(MERGES).vocab)}
+    model = {"type": "BPE", "vocab": vocab, "merges": [[to_signs(a), to_signs(b)] for a, b in MERGES]}
+    added = [{"id": 259, "content": END_OF_TEXT, "lstrip": False}, {"id": 260, "content": "<pad>", "special": True}]
+    cut = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    content = {"version": "1.0", "added_tokens": added, "normalizer": None, "pre_tokenizer": cut, "model": model}
+    for key, value in changes.items():
+        outer, _, inner = key.partition("__")
+        content[outer] = content[outer] | {inner: value} if inner else value
+    return content
+
+
+def write_one_file(folder, content: dict):
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("merges", [[["d", "o"], ["do", "g"], ["Ġ", "dog"]], ["d o", "do g", "Ġ dog"]])
+def test_one_file_holds_both_and_names_its_specials(tmp_path, merges):
+    tokenizer = GPT2Tokenizer.load(write_one_file(tmp_path, as_one_file(model__merges=merges)))
+    assert tokenizer.merges == MERGES and tokenizer.specials == {END_OF_TEXT: 259, "<pad>": 260}
+    assert tokenizer.encode(f"!dog dog{END_OF_TEXT}<pad>") == [0, 257, 258, 259, 260]
+
+
+def test_the_released_pair_is_read_first(folder):
+    write_one_file(folder, {"not": "read"})
+    assert GPT2Tokenizer.load(folder).merges == MERGES
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model__type": "WordPiece"}, r"model.type is 'WordPiece', and GPT-2's tokenizer has 'BPE'; its ids would be"),
+        ({"model__dropout": 0.1}, r"model.dropout is 0.1"),
+        ({"model__byte_fallback": True}, r"model.byte_fallback is True"),
+        ({"model__ignore_merges": True}, r"model.ignore_merges is True"),
+        ({"model__continuing_subword_prefix": "##"}, r"model.continuing_subword_prefix is '##'"),
+        ({"model__end_of_word_suffix": "</w>"}, r"model.end_of_word_suffix is '</w>'"),
+        ({"model__merges": [["d", "o", "g"]]}, r"merge 1, \('d', 'o', 'g'\), is not two tokens"),
+        ({"model__merges": ["d o", "do"]}, r"merge 2, \('do',\), is not two tokens"),
+        ({"model__merges": [["d", 5]]}, r"merge 1, \('d', 5\), is not two tokens"),
+        ({"model__merges": [["d", "狗"]]}, r"'狗' holds '狗', none of the 256 signs"),
+        ({"model__merges": 5}, r"no whole tokenizer.json \(TypeError"),
+        ({"model__vocab": {}}, r"259 of 259 tokens that bytes and merges make have no id"),
+        ({"model__vocab": [["a", -1.5]]}, r"gives the token 'a' the id -1.5; ids are whole numbers"),
+        ({"model": None}, r"no whole tokenizer.json"),
+        ({"normalizer": {"type": "NFC"}}, r"normalizer is {'type': 'NFC'}, and GPT-2's tokenizer has None"),
+        ({"pre_tokenizer": None}, r"pre_tokenizer is None, and GPT-2's tokenizer has {'type': 'ByteLevel'"),
+        ({"pre_tokenizer__add_prefix_space": True}, r"pre_tokenizer is .*'add_prefix_space': True"),
+        ({"pre_tokenizer__use_regex": False}, r"pre_tokenizer is .*'use_regex': False"),
+        ({"pre_tokenizer": {"type": "Sequence"}}, r"pre_tokenizer is {'type': 'Sequence'"),
+        ({"post_processor": {"special_tokens": {"</s>": {}}}}, r"post_processor.special_tokens is {'</s>': {}}"),
+        (
+            {"added_tokens": [{"id": 259, "content": END_OF_TEXT, "lstrip": True}]},
+            r"lstrip of '<\|endoftext\|>' is True",
+        ),
+        ({"added_tokens": [{"id": 3, "content": "do"}]}, r"the token 'do' is 256 in the vocabulary, and 3 among those"),
+        ({"added_tokens": [{"id": 300, "content": "<pad>"}]}, r"must be 0 to 259, each once; id 259 is missing"),
+        ({"added_tokens": [{"content": "<pad>"}]}, r"no whole tokenizer.json \(KeyError: 'id'\)"),
+        ({"added_tokens": None}, r"no whole tokenizer.json"),
+    ],
+)
+def test_another_kind_of_tokenizer_is_refused_with_what_it_asks_for(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        GPT2Tokenizer.load(write_one_file(tmp_path, as_one_file(**changes)))
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "tokenizer.json"])
+def test_a_file_nested_without_end_is_refused(folder, name):
+    (folder / "vocab.json").unlink()
+    (folder / name).write_text("[" * 200_000, encoding="utf-8")
+    with pytest.raises(ValueError, match=f"{name} is nested too deep"):
+        GPT2Tokenizer.load(folder)

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tokenizers import ByteLevelBPETokenizer
+from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import GPT2TokenizerFast
 
 from course_lib.data.text.corpora import prose
@@ -110,3 +110,24 @@ def test_what_we_save_they_load(pair, tmp_path):
     again.add_special_tokens([END_OF_TEXT])
     for text in TEXTS.values():
         assert again.encode(text).ids == ours.encode(text)
+
+
+@pytest.mark.parametrize("writer", ["tokenizers", "transformers", "transformers with more tokens"])
+def test_the_one_file_that_newer_libraries_write(pair, writer, tmp_path):
+    """transformers 5 saves tokenizer.json alone; the ids are those that the tokenizers library gives."""
+    theirs, _, folder = pair
+    if writer == "tokenizers":
+        theirs.save(str(tmp_path / "tokenizer.json"))
+    else:
+        saved = GPT2TokenizerFast(vocab=folder + "/vocab.json", merges=folder + "/merges.txt")
+        if writer == "transformers with more tokens":
+            saved.add_special_tokens({"pad_token": "<pad>", "additional_special_tokens": ["<image>"]})
+            saved.add_tokens(["猫猫"])
+        saved.save_pretrained(tmp_path)
+    assert not (tmp_path / "vocab.json").exists()
+    ours, again = GPT2Tokenizer.load(tmp_path), Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert ours.n_vocab == again.get_vocab_size() and ours.end_of_text == again.token_to_id(END_OF_TEXT)
+    for text in [*TEXTS.values(), f"a <image>猫猫猫<pad> <pad>{END_OF_TEXT}<image"]:
+        ids = again.encode(text).ids
+        assert ours.encode(text) == ids
+        assert ours.decode(ids) == text

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 
+from course_lib.foundations.checks import check_count
 from course_lib.widgets.style import CMAPS, COLORS
 
 BYTES_IN_A_ROW = 12
@@ -171,6 +172,7 @@ def plot_cut(text: str, tokens: Sequence[bytes], title: str) -> Figure:
 
 def plot_merges(tokens: Sequence[bytes], columns: int = 8) -> Figure:
     """Merged tokens in the order learnt, numbered; those that are not UTF-8 by themselves are dashed."""
+    check_count("columns", columns, 1)
     n_rows = -(-len(tokens) // columns)
     figure, axis = plt.subplots(figsize=(7.6, 0.75 * n_rows + 0.7))
     for i, token in enumerate(tokens):

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from course_lib.foundations.attention import check_heads
 from course_lib.widgets.style import CMAPS, COLORS
 
 
@@ -138,6 +139,7 @@ def plot_saturation(widths: Sequence[int], figures: Mapping[str, tuple[np.ndarra
 
 def plot_heads_in_linear(d_model: int, n_heads: int) -> Figure:
     """W_q as one matrix [D, D]: the rows of a head are a block, and give that head's slice of q."""
+    check_heads(d_model, n_heads)
     d_head = d_model // n_heads
     figure, axis = plt.subplots(figsize=(7.0, 3.6))
     for row in range(d_model):

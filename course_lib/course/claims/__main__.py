@@ -7,13 +7,13 @@ import sys
 from functools import partial
 from typing import Any
 
+from course_lib.console import speak_chinese
 from course_lib.course import claims
 from course_lib.course.claims.jobs import in_processes
 
 
 def main(arguments: list[str] | None = None) -> int:
-    for stream in (sys.stdout, sys.stderr):  # a terminal of gbk or cp1252 has no ✓
-        stream.reconfigure(errors="replace")
+    speak_chinese()
     parser = argparse.ArgumentParser(
         prog="python -m course_lib.course.claims", description="主张与证据：列出、运行、查看"
     )

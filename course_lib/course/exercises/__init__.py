@@ -52,21 +52,17 @@ def check(exercise_id: str, answer: Any) -> Outcome:
     outcome = judge(get_exercise(exercise_id), answer)
     if outcome.kind == "blank" or _publishing():
         return outcome
-    try:
-        _kept.remember(exercise_id, tries=1, passed=outcome.passed)
-    except OSError as error:
-        return Outcome(exercise_id, outcome.kind, f"{outcome.message}\n（进度没能保存：{error}）", outcome.mistake)
-    return outcome
+    unsaved = _remember(exercise_id, tries=1, passed=outcome.passed)
+    return Outcome(exercise_id, outcome.kind, outcome.message + unsaved, outcome.mistake)
 
 
 def hint(exercise_id: str, step: int | None = None) -> Shown:
     """The next hint, or hint number `step` (from 1). The last one repeats. Raises KeyError for an unknown id."""
     found = get_exercise(exercise_id)
-    given = step if step is not None else _known().get(exercise_id, {}).get("hints", 0) + 1
+    given = int(step) if step is not None else _known().get(exercise_id, {}).get("hints", 0) + 1
     given = min(max(given, 1), len(found.hints))
-    if not _publishing():
-        _kept.remember(exercise_id, hints=given)
-    text = f"提示 {given}/{len(found.hints)}：{found.hints[given - 1]}"
+    unsaved = "" if _publishing() else _remember(exercise_id, hints=given)
+    text = f"提示 {given}/{len(found.hints)}：{found.hints[given - 1]}{unsaved}"
     return Shown(f'<div class="exercise-hint"><b>💡</b> {escape(text)}</div>', text)
 
 
@@ -93,4 +89,16 @@ def _publishing() -> bool:
 
 
 def _known() -> dict[str, dict[str, Any]]:
-    return {} if _publishing() else _kept.load()
+    try:
+        return {} if _publishing() else _kept.load()
+    except OSError:  # what cannot be read is told where it cannot be written
+        return {}
+
+
+def _remember(exercise_id: str, **what: Any) -> str:
+    """What to tell the learner if it could not be kept."""
+    try:
+        _kept.remember(exercise_id, **what)
+    except OSError as error:
+        return f"\n（进度没能保存：{error}）"
+    return ""

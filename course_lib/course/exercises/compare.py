@@ -15,21 +15,20 @@ VALUE_TOLERANCE = 1e-2  # an answer in the learner's own hand, rounded to two or
 
 def as_array(value: Any) -> np.ndarray | None:
     """Numbers as an array: tensors, arrays, numbers and (nested) lists of them; None for anything else."""
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        return (value.float() if value.dtype in (torch.float16, torch.bfloat16) else value).numpy()
-    if isinstance(value, list | tuple) and any(isinstance(item, torch.Tensor) for item in value):
-        parts = [as_array(item) for item in value]
-        if any(part is None or part.shape != parts[0].shape for part in parts):
-            return None
-        return np.stack(parts)
-    if isinstance(value, str | bytes | Mapping | Set):
-        return None
     try:
-        array = np.asarray(value)
-    except ValueError:  # a ragged list
+        array = _array(value)
+    except Exception:  # a ragged list, a tensor without memory, an object that fails when it is asked for its numbers
         return None
     return array if array.dtype.kind in "biufc" else None
+
+
+def _array(value: Any) -> np.ndarray:
+    if isinstance(value, torch.Tensor):
+        value = value.detach().to_dense().cpu().resolve_conj().resolve_neg()
+        return (value.float() if value.is_floating_point() and value.dtype.itemsize < 4 else value).numpy()
+    if isinstance(value, list | tuple) and any(isinstance(item, torch.Tensor | list | tuple) for item in value):
+        return np.stack([_array(item) for item in value])
+    return np.asarray(None if isinstance(value, str | bytes | Mapping | Set) else value)
 
 
 def precision(value: Any) -> str:

@@ -35,6 +35,7 @@ ADVICE = {
     NameError: "这个名字还没有定义：检查拼写，或者先运行定义它的单元格。",
     IndexError: "下标越界：把各个形状打印出来看一看。",
     AttributeError: "这个对象没有这个属性或方法：检查拼写和类型。",
+    SystemExit: "函数里不要退出程序：去掉 exit()。",
 }
 
 
@@ -68,7 +69,7 @@ class Outcome:
 class Raised:
     """An answer that raised instead of returning."""
 
-    error: Exception
+    error: Exception | SystemExit
 
 
 def judge(exercise: Exercise, answer: Any) -> Outcome:
@@ -141,7 +142,7 @@ def _run(exercise: Exercise, answer: Callable, case: tuple, quiet: bool = True) 
                 return call(answer, *map(convert, case))
             except NotImplementedError:
                 return None
-            except Exception as error:  # whatever the learner's code raises is part of the answer
+            except (Exception, SystemExit) as error:  # whatever the learner's code raises is part of the answer
                 raised = raised or Raised(error)
     return raised
 
@@ -199,19 +200,20 @@ def _counterexample(exercise: Exercise, case: tuple, got: Any, expected: Any, n_
     return "\n".join(filter(None, lines))
 
 
-def _error_message(exercise: Exercise, error: Exception, case: tuple) -> str:
-    lines = [f"运行时出错：{type(error).__name__}: {error}"]
+def _error_message(exercise: Exercise, error: Exception | SystemExit, case: tuple) -> str:
+    told = _said(error, str)
+    lines = [f"运行时出错：{type(error).__name__}: {told}"]
     where = _own_line(error)
     if where:
         lines.append(where)
     advice = next((text for kind, text in ADVICE.items() if isinstance(error, kind)), None)
-    if isinstance(error, TypeError) and "argument" in str(error):
+    if isinstance(error, TypeError) and "argument" in told:
         advice = f"参数与题目不同：检查会这样调用 f({', '.join(_names(exercise, case))})。"
     lines += [advice] if advice else []
     return "\n".join([*lines, "输入：", *_arguments(exercise, case)])
 
 
-def _own_line(error: Exception) -> str | None:
+def _own_line(error: Exception | SystemExit) -> str | None:
     """The last line of the learner's own code on the way to the error."""
     own = Path(course_lib.__file__).parent
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
@@ -234,11 +236,18 @@ def _names(exercise: Exercise, case: tuple) -> list[str]:
 def _written(value: Any) -> str:
     array = as_array(value)
     if array is None or array.ndim == 0:
-        number = value.item() if isinstance(value, torch.Tensor | np.generic) and _size(value) == 1 else value
-        text = f"{number:.6g}" if isinstance(number, float) else repr(number)
+        number = array.item() if isinstance(value, torch.Tensor | np.generic) and array is not None else value
+        text = f"{number:.6g}" if isinstance(number, float) else _said(number, repr)
         return text if len(text) <= 400 else text[:400] + "…"
     text = np.array2string(array, precision=4, suppress_small=True, threshold=48, edgeitems=3, separator=", ")
     return f"{text}，形状 {list(array.shape)}"
+
+
+def _said(value: Any, say: Callable[[Any], str]) -> str:
+    try:
+        return say(value)
+    except Exception:  # what the learner's own class says of itself may fail, too
+        return f"（{type(value).__name__}，它的 {say.__name__}() 出错）"
 
 
 def _shape_remark(got: Any, expected: Any) -> str:

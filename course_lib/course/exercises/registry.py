@@ -1,7 +1,7 @@
 """Finding exercises: the first two digits of an id name the file, so that looking one up imports one chapter."""
 
 from course_lib import chapter_files
-from course_lib.course.exercises.core import Exercise
+from course_lib.course.exercises.core import ID, Exercise
 
 
 def chapters() -> list[str]:
@@ -25,6 +25,8 @@ def exercises_of(chapter: str) -> list[Exercise]:
 
 def get_exercise(exercise_id: str) -> Exercise:
     """One exercise. Raises KeyError that lists the ids of its chapter."""
+    if not (isinstance(exercise_id, str) and ID.fullmatch(exercise_id)):
+        raise KeyError(f"没有练习 {exercise_id!r}；编号由章、题目和序号组成，像 03-rope-1")
     found = {exercise.id: exercise for exercise in exercises_of(exercise_id[:2])}
     if exercise_id not in found:
         raise KeyError(f"没有练习 {exercise_id!r}；这一章有 {'、'.join(found)}")
