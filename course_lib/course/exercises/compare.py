@@ -79,7 +79,8 @@ def _close(numbers: np.ndarray, wanted: np.ndarray, tolerance: float) -> bool:
     if np.all(odd):
         return True
     scale = np.abs(wanted[~odd]).max() or 1.0
-    return bool(np.abs(numbers[~odd].astype(wanted.dtype) - wanted[~odd]).max() <= tolerance * scale)
+    both = np.promote_types(numbers.dtype, wanted.dtype)
+    return bool(np.abs(numbers[~odd].astype(both) - wanted[~odd]).max() <= tolerance * scale)
 
 
 def _plain(text: str) -> str:

@@ -110,6 +110,7 @@ def test_sparse_and_conjugate_answers_that_are_right_pass():
     turn = Exercise(**vars(MEAN) | {"solution": lambda x: torch.complex(x, -x)})
     assert judge(turn, lambda x: torch.complex(x, x).conj()).passed
     assert judge(turn, lambda x: torch.complex(x, x)).kind == "wrong"
+    assert judge(MEAN, lambda x: torch.complex(x.mean(-1), x.mean(-1))).kind == "wrong"  # the real part alone is right
 
 
 @pytest.mark.parametrize(
