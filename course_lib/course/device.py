@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import torch
 
+from course_lib.course.outline import Chapter, opened
 from course_lib.foundations.checks import check_count
 from course_lib.widgets.style import FONT, missing_glyphs, use_style
 
 SIZE = 512
-REFERENCE_GFLOPS = 34.0  # fp32, one thread, of the machine that measured RUN_SECONDS
-RUN_SECONDS = {"00": 20, "01": 40, "02": 60, "03": 60, "04": 60, "05": 30, "06": 50, "07": 40, "08": 40, "09": 55}
-READING_MINUTES = {"00": 20, "01": 35, "02": 40, "03": 45, "04": 45, "05": 45, "06": 45, "07": 40, "08": 45, "09": 45}
+REFERENCE_GFLOPS = 34.0  # fp32, one thread, of the machine that measured `running` in notebooks/course.yml
 PACKAGES = ("torch", "numpy", "matplotlib", "jupyterlab", "anywidget", "ipywidgets", "jupytext")
 
 
@@ -36,9 +35,9 @@ class Device:
     fp32_gflops: float
     bf16_gflops: float
 
-    def minutes(self, chapter: str) -> float:
+    def minutes(self, chapter: Chapter) -> float:
         """Minutes a chapter's cells take here, scaled from the reference machine by the measured fp32 speed."""
-        return RUN_SECONDS[chapter] / 60 * REFERENCE_GFLOPS / self.fp32_gflops
+        return chapter.running / 60 * REFERENCE_GFLOPS / self.fp32_gflops
 
     def __repr__(self) -> str:
         return "\n".join(f"{name}：{value}" for name, value in self._rows())
@@ -53,7 +52,7 @@ class Device:
 
     def _rows(self) -> list[tuple[str, str]]:
         faster = self.bf16_gflops > self.fp32_gflops
-        times = "，".join(f"{chapter} 章 {_minutes(self.minutes(chapter))}" for chapter in RUN_SECONDS)
+        times = "，".join(f"{chapter.number} 章 {_minutes(self.minutes(chapter))}" for chapter in opened())
         return [
             ("处理器", f"{self.cpu}，{self.cores} 核，课程用 {self.threads} 个线程"),
             ("显卡", self.gpu or "没有。不需要：全课程按 CPU 设计"),

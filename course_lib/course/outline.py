@@ -1,6 +1,7 @@
-"""The course as data: what happened when, and which chapter's work a later chapter takes up.
+"""The course as data: its chapters in order, what happened when, and whose work a later chapter takes up.
 
-One file holds it, book/timeline.yml; the landing page draws from the same.  Chapter 00.
+One file holds it, notebooks/course.yml; the site's contents and map and the READMEs' tables are made from the same.
+Chapter 00.
 """
 
 import re
@@ -9,7 +10,48 @@ from pathlib import Path
 
 import yaml
 
-FILE = Path(__file__).parents[2] / "book" / "timeline.yml"
+ROOT = Path(__file__).resolve().parents[2]
+FILE = ROOT / "notebooks" / "course.yml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """One chapter, there or to come. reading: minutes of the main line; running: seconds on the reference machine."""
+
+    number: str
+    name: str
+    folder: str
+    title: str
+    english: str
+    about: str
+    shows: str = ""
+    reading: int = 0
+    running: int = 0
+
+    @property
+    def stem(self) -> str:
+        """File name without suffix: "03_rope"."""
+        return f"{self.number}_{self.name}"
+
+    @property
+    def page(self) -> str:
+        """Path below the root without suffix: "notebooks/1_foundations/03_rope"."""
+        return f"notebooks/{self.folder}/{self.stem}"
+
+    @property
+    def source(self) -> Path:
+        """The reviewed percent script."""
+        return ROOT / f"{self.page}.py"
+
+    @property
+    def notebook(self) -> Path:
+        """The committed notebook, which readers download."""
+        return ROOT / f"{self.page}.ipynb"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is there."""
+        return self.source.is_file()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +79,7 @@ class Use:
 def _read() -> dict:
     if not FILE.is_file():
         raise FileNotFoundError(f"{FILE.name} is not beside course_lib; install the course with pip install -e .")
-    return yaml.safe_load(FILE.read_text("utf-8"))
+    return yaml.load(FILE.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def events() -> list[Event]:
@@ -50,9 +92,42 @@ def lanes() -> dict[str, str]:
     return {lane["id"]: lane["title"] for lane in _read()["lanes"]}
 
 
+def parts() -> dict[str, list[Chapter]]:
+    """Title -> chapters of the parts of the course, in order."""
+    return {
+        part["title"]: [Chapter(folder=part["folder"], **chapter) for chapter in part["chapters"]]
+        for part in _read()["parts"]
+    }
+
+
+def planned() -> list[Chapter]:
+    """Every chapter of the course, in order."""
+    return [chapter for part in parts().values() for chapter in part]
+
+
+def opened() -> list[Chapter]:
+    """The chapters that are there."""
+    return [chapter for chapter in planned() if chapter.is_open]
+
+
+def choose(wanted: list[str]) -> list[Chapter]:
+    """Open chapters by number or name; all when none is wanted. Raises ValueError that lists what there is."""
+    every = opened()
+    unknown = [w for w in wanted if w not in {n for c in every for n in (c.number, c.stem)}]
+    if unknown:
+        raise ValueError(f"no chapter {', '.join(unknown)}; there are {', '.join(c.stem for c in every)}")
+    return [c for c in every if not wanted or {c.number, c.stem} & set(wanted)]
+
+
+def reference() -> tuple[str, list[str]]:
+    """Title and pages of the part after the chapters."""
+    entry = _read()["reference"]
+    return entry["title"], entry["pages"]
+
+
 def chapters() -> dict[str, str]:
     """Number -> title, in order."""
-    return {chapter["number"]: chapter["title"] for part in _read()["parts"] for chapter in part["chapters"]}
+    return {chapter.number: chapter.title for chapter in planned()}
 
 
 def uses() -> list[Use]:

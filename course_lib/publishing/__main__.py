@@ -1,4 +1,4 @@
-"""`python -m course_lib.publishing sync | lint | site | slides | browser`: from notebooks to what readers see."""
+"""From notebooks to what readers see: `python -m course_lib.publishing sync | lint | site | slides | readmes | new`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 
 from course_lib.console import speak_chinese
 
-MODULES = {"sync": "notebooks", "lint": "lint", "site": "site", "slides": "slides"}
+MODULES = {"sync": "notebooks", "lint": "lint", "site": "site", "slides": "slides", "readmes": "readmes"}
 
 
 def port(text: str) -> int:
@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     )
     site.add_argument("--serve", action=argparse.BooleanOptionalAction, default=False, help="serve it on localhost")
     site.add_argument("--port", type=port, default=8000)
+    readmes = commands.add_parser("readmes", help="write the READMEs' tables of chapters from notebooks/course.yml")
+    readmes.add_argument("--check", action="store_true", help="only say which README is behind")
     commands.add_parser("browser", help="find the browser of the site tests, or say what to install")
     return top
 

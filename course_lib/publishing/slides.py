@@ -18,17 +18,10 @@ from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
+from course_lib.course.outline import Chapter, choose, opened
+from course_lib.publishing.assets import BOOK, HTML, copy_assets, web_font
 from course_lib.publishing.html import fences_to_html, hide_input, only_presents, static_notebook
-from course_lib.publishing.site import (
-    BOOK,
-    HTML,
-    Chapter,
-    chapters,
-    choose,
-    copy_assets,
-    executed_notebook,
-    site_links,
-)
+from course_lib.publishing.pages import executed_notebook, site_links
 
 MAX_CODE_LINES = 16
 _LINK = re.compile(r"\]\((?!https?:|#)([\w./-]*?)([\w-]+)\.(?:ipynb|md)(#[^)]*)?\)")
@@ -86,12 +79,12 @@ def deck_title(notebook: NotebookNode) -> str:
 
 def deck(chapter: Chapter, notebook: NotebookNode) -> str:
     """One deck as HTML. Raises ValueError if no cell of the chapter is for a slide."""
-    pages = {c.number: c.page for c in chapters()}
+    pages = {c.number: c.page for c in opened()}
     cells = deck_notebook(notebook, Path(chapter.page).parent.as_posix(), pages)
     if not cells.cells:
         raise ValueError(f"{chapter.page}: no cell has slideshow.slide_type, so its deck would be empty")
     resources = {
-        "metadata": {"name": chapter.name},
+        "metadata": {"name": chapter.stem},
         "course": {"title": deck_title(notebook), "page": f"../{chapter.page}.html", "number": chapter.number},
     }
     return exporter().from_notebook_node(cells, resources=resources)[0]
@@ -105,16 +98,14 @@ def build(notebooks: dict[Chapter, NotebookNode], target: Path = HTML / "slides"
     shutil.copy(BOOK / "slides_template" / "slides.css", assets)
     (assets / "pygments.css").write_text(HtmlFormatter(style="friendly").get_style_defs(".highlight"), encoding="utf-8")
     for chapter, notebook in notebooks.items():
-        (target / f"{chapter.name}.html").write_text(deck(chapter, notebook), encoding="utf-8")
+        (target / f"{chapter.stem}.html").write_text(deck(chapter, notebook), encoding="utf-8")
 
 
 def main(args: argparse.Namespace) -> int:
     """Build the decks of the chapters asked for (all by default)."""
-    from course_lib.publishing.site import web_font
-
     chosen = {chapter: executed_notebook(chapter) for chapter in choose(args.chapters)}
     build(chosen)
     web_font()
     for chapter in chosen:
-        print(f"book/_build/html/slides/{chapter.name}.html")
+        print(f"book/_build/html/slides/{chapter.stem}.html")
     return 0

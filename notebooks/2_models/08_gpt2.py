@@ -27,7 +27,7 @@
 # %% [markdown]
 # **先修**：[01 词的表示](../1_foundations/01_embedding.ipynb)（字节级 BPE）、[04 注意力](../1_foundations/04_attention.ipynb)（掩码）、[07 GPT-1](07_gpt1.ipynb)（预训练加微调）。
 #
-# **阅读** 约 45 分钟，练习另加 30 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 48 分钟，练习另加 30 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% slideshow={"slide_type": "skip"}
 import difflib

@@ -11,59 +11,67 @@ import pytest
 from fontTools.ttLib import TTFont
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from course_lib.publishing import site
+from course_lib import chapter_files
+from course_lib.course import outline
+from course_lib.course.outline import ROOT
+from course_lib.publishing import assets, pages, site, tables, timeline
 from course_lib.publishing.__main__ import parser
 
 PAGES = {"03": "notebooks/1_foundations/03_rope"}
+ROPE = outline.choose(["03"])[0]
 
 
 @pytest.fixture(scope="module")
 def bigrams():
-    spec = importlib.util.spec_from_file_location("zh_bigram", site.BOOK / "zh_bigram.py")
+    spec = importlib.util.spec_from_file_location("zh_bigram", assets.BOOK / "zh_bigram.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_table_of_contents_is_in_the_order_of_the_chapters():
-    files = [entry["file"] for part in site.table_of_contents()["parts"] for entry in part["chapters"]]
-    pages = [file for file in files if file.startswith("notebooks/")]
-    assert pages == [c.page for c in site.chapters()], "book/_toc.yml names a chapter that has no .py"
-    assert pages == sorted(set(pages))
+def test_contents_are_the_open_chapters_in_order_and_then_the_reference():
+    contents = site.table_of_contents({c.number: c.page for c in outline.opened()})
+    files = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
+    chapters = [file for file in files if file.startswith("notebooks/")]
+    assert chapters == sorted(set(chapters)) == files[: len(chapters)]
+    assert {ROOT / f"{c}.py" for c in chapters} == set((ROOT / "notebooks").glob("*/[0-9][0-9]_*.py"))
+    assert all((assets.BOOK / f"{file}.md").is_file() for file in files[len(chapters) :])
 
 
-def test_the_plan_names_26_chapters_and_every_open_one():
-    planned = [c["number"] for part in site.planned_course()["parts"] for c in part["chapters"]]
-    assert planned == [f"{n:02d}" for n in range(26)]
-    assert {c.number for c in site.chapters()} <= set(planned)
+def test_the_plan_names_26_chapters_in_the_folders_of_their_parts():
+    planned = outline.planned()
+    assert [c.number for c in planned] == [f"{n:02d}" for n in range(26)]
+    assert {c.folder for c in planned} == {"1_foundations", "2_models", "3_posttraining"}
+    for chapter in outline.opened():
+        assert chapter.shows and chapter.reading and chapter.running, f"{chapter.stem} is there but lacks its minutes"
+        assert chapter_files.folders()[chapter.number].name == f"ch{chapter.stem}"
 
 
 def test_events_of_the_map_are_in_order_of_time_on_known_lanes():
-    plan = site.planned_course()
-    dates = [e["date"] for e in plan["events"]]
+    dates = [event.date for event in outline.events()]
     assert dates == sorted(dates) and dates[1] == "2017-06" and dates[-1] == "2025-02"
-    assert {e["lane"] for e in plan["events"]} == {lane["id"] for lane in plan["lanes"]}
+    assert {event.lane for event in outline.events()} == set(outline.lanes())
 
 
 def test_only_open_chapters_are_linked_from_the_map():
-    svg = site.timeline_svg(PAGES)
+    svg = timeline.timeline_svg(PAGES)
     tree = ElementTree.fromstring(svg)
     assert {a.get("href") for a in tree.iter("a")} == {f"{PAGES['03']}.html"}
     soon = [g.find("title").text for g in tree.iter("g")]
-    assert len(soon) == len(site.planned_course()["events"]) - 1 and all("即将推出" in t for t in soon)
+    assert len(soon) == len(outline.events()) - 1 and all("即将推出" in t for t in soon)
     assert "Qwen2.5-VL" in tree.find("svg").get("aria-label") and "\n\n" not in svg
 
 
 def test_links_to_chapters_to_come_are_text_and_misspelt_ones_stay():
     source = "[第 04 章](04_attention.ipynb#x)、[本章](03_rope.ipynb)、[笔误](99_nothing.ipynb)"
-    changed = site.site_links(source, PAGES)
+    changed = pages.site_links(source, PAGES)
     assert changed == "第 04 章、[本章](03_rope.ipynb)、[笔误](99_nothing.ipynb)"
 
 
 def test_page_offers_notebook_and_deck_and_keeps_speaker_notes_out():
-    chapter = site.Chapter(PAGES["03"])
+    chapter = ROPE
     notes = new_markdown_cell("停两分钟", metadata={"slideshow": {"slide_type": "notes"}})
-    page = site.chapter_page(chapter, new_notebook(cells=[new_markdown_cell("# 题\n\n文"), notes]), PAGES)
+    page = pages.chapter_page(chapter, new_notebook(cells=[new_markdown_cell("# 题\n\n文"), notes]), PAGES)
     assert len(page.cells) == 1 and page.cells[0].source.startswith("# 题\n\n<div")
     assert 'href="../../_sources/notebooks/1_foundations/03_rope.ipynb"' in page.cells[0].source
     assert 'href="../../slides/03_rope.html"' in page.cells[0].source
@@ -71,32 +79,32 @@ def test_page_offers_notebook_and_deck_and_keeps_speaker_notes_out():
 
 def test_page_without_title_is_refused():
     with pytest.raises(ValueError, match="title"):
-        site.chapter_page(site.Chapter(PAGES["03"]), new_notebook(cells=[new_code_cell("x")]), PAGES)
+        pages.chapter_page(ROPE, new_notebook(cells=[new_code_cell("x")]), PAGES)
 
 
 def test_unknown_chapter_is_named_with_those_that_exist():
     with pytest.raises(ValueError, match=r"99.*03_rope"):
-        site.choose(["99"])
-    assert [c.name for c in site.choose(["03"])] == ["03_rope"]
+        outline.choose(["99"])
+    assert [c.stem for c in outline.choose(["03"])] == ["03_rope"]
 
 
 def test_list_table_keeps_paragraphs_of_a_cell_together():
-    table = site.list_table(["a", "b"], [["1", "x\n\ny"]], widths="1 1")
+    table = tables.list_table(["a", "b"], [["1", "x\n\ny"]], widths="1 1")
     assert "* - 1\n  - x\n    \n    y\n" in table and table.count("* - ") == 2
 
 
 def test_claims_and_errata_name_every_entry():
     from course_lib.course import claims, errata
 
-    shown = site.claims_tables(PAGES)
+    shown = tables.claims_tables(PAGES)
     assert all(f"**{claim_id}**" in shown for claim_id in claims.experiment_files())
     assert f"[第 03 章]({PAGES['03']}.ipynb)" in shown
-    shown = site.errata_tables(PAGES)
+    shown = tables.errata_tables(PAGES)
     assert all(f"**{entry}**" in shown for entry in errata.registry())
 
 
 def test_staged_book_has_no_placeholder_left(tmp_path):
-    chapter = next(c for c in site.chapters() if c.number == "03")
+    chapter = ROPE
     cells = [new_markdown_cell("# 题"), new_code_cell("1", outputs=[new_output("stream", text="1")])]
     site.stage({chapter: new_notebook(cells=cells)}, tmp_path)
     text = "".join(p.read_text("utf-8") for p in tmp_path.glob("*.md"))
@@ -107,7 +115,7 @@ def test_staged_book_has_no_placeholder_left(tmp_path):
 
 
 def test_links_to_pages_of_the_book_lead_to_the_root():
-    assert site.site_links("[表](../../book/glossary.md#x)", PAGES) == "[表](../../glossary.md#x)"
+    assert pages.site_links("[表](../../book/glossary.md#x)", PAGES) == "[表](../../glossary.md#x)"
 
 
 def test_search_finds_every_phrase_of_a_text(bigrams):
@@ -123,14 +131,14 @@ def test_web_font_holds_what_pages_and_widgets_write(tmp_path):
     (tmp_path / "_static").mkdir()
     (tmp_path / "index.html").write_text("位置", "utf-8")
     (tmp_path / "_static" / "course-widgets.js").write_text('label("分量，纵轴")', "utf-8")
-    site.web_font(tmp_path)
+    assets.web_font(tmp_path)
     held = TTFont(tmp_path / "_static" / "CourseSans-SC.woff").getBestCmap()
     assert {ord(c) for c in "位置分量，纵轴"} <= set(held) and ord("乘") not in held
 
 
 def test_web_font_stands_before_every_family_that_a_bare_linux_has():
     """Behind one of them Chromium sometimes keeps the boxes that it drew while the font was on its way."""
-    css = (site.BOOK / "assets" / "course.css").read_text("utf-8")
+    css = (assets.BOOK / "assets" / "course.css").read_text("utf-8")
     assert "unicode-range" in css.partition("@font-face")[2].partition("}")[0]  # Latin stays the system's
     for name in ("--course-sans", "--course-mono"):
         before, after = css.partition(f"{name}:")[2].partition(";")[0].split('"CourseSans SC Web"')
@@ -139,7 +147,7 @@ def test_web_font_stands_before_every_family_that_a_bare_linux_has():
 
 
 def test_vendored_files_are_small_and_licensed():
-    vendor = site.BOOK / "assets" / "vendor"
+    vendor = assets.BOOK / "assets" / "vendor"
     assert sum(f.stat().st_size for f in vendor.rglob("*") if f.is_file()) < 6 * 2**20
     for package in ("mathjax", "reveal"):
         assert (vendor / package / "LICENSE").is_file()

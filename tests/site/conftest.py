@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from course_lib.publishing import browser, site
+from course_lib.publishing.serve import server
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,7 @@ def folder():
 @pytest.fixture(scope="session")
 def address(folder):
     """http://127.0.0.1:PORT/ of the site."""
-    with site.server(folder) as running:
+    with server(folder) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}/"
         running.shutdown()

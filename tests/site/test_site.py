@@ -9,7 +9,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlparse
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from course_lib.publishing import site
+from course_lib.course import outline
 
 PICTURE = """box => [...box.querySelectorAll('img')].map(i => i.src).join() +
   [...box.querySelectorAll('svg')].map(s => s.outerHTML).join()"""
@@ -66,10 +66,9 @@ def move_everything(widget, dead):
 
 
 def test_every_chapter_of_the_contents_has_page_and_deck(pages, decks):
-    listed = [e["file"] for part in site.table_of_contents()["parts"] for e in part["chapters"]]
-    assert not [file for file in listed if f"{file}.html" not in pages]
-    chapters = [file for file in listed if file.startswith("notebooks/")]
-    assert not [c for c in chapters if f"slides/{c.rsplit('/', 1)[1]}.html" not in decks]
+    chapters = outline.opened()
+    assert not [file for file in [c.page for c in chapters] + outline.reference()[1] if f"{file}.html" not in pages]
+    assert not [c.stem for c in chapters if f"slides/{c.stem}.html" not in decks]
 
 
 def test_no_request_leaves_and_nothing_fails(visit, address, pages):
@@ -158,7 +157,7 @@ def test_nothing_is_wider_than_a_phone(visit, address, pages):
 
 
 def test_every_chapter_offers_its_notebook(visit, address, pages):
-    for chapter in (c for c in site.chapters() if f"{c.page}.html" in pages):
+    for chapter in (c for c in outline.opened() if f"{c.page}.html" in pages):
         with visit(f"{address}{chapter.page}.html", []) as page:
             with page.expect_download() as download:
                 page.locator(".page-links a[download]").click()

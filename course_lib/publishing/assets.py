@@ -1,0 +1,39 @@
+"""What site and decks share: where they lie, style sheets, scripts and the web font."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+
+from course_lib.course.outline import ROOT
+from course_lib.publishing.html import widget_script
+from course_lib.widgets.style import FONT
+
+BOOK = ROOT / "book"
+BUILD = BOOK / "_build"
+HTML = BUILD / "html"
+
+
+def copy_assets(target: Path) -> None:
+    """The assets of site and decks, with the widgets' script built from its modules."""
+    shutil.copytree(BOOK / "assets", target, dirs_exist_ok=True)
+    (target / "vendor" / "README.md").unlink(missing_ok=True)
+    (target / "course-widgets.js").write_text(widget_script(), encoding="utf-8")
+
+
+def web_font(folder: Path = HTML) -> None:
+    """Subset of the course's font with the characters of the pages and of the widgets' script, for systems without a
+    Chinese font."""
+    texts = [*folder.rglob("*.html"), *folder.rglob("course-widgets.js")]
+    characters = set().union(*(text.read_text("utf-8") for text in texts))
+    options = subset.Options(flavor="woff", hinting=False, layout_features=[])
+    font = TTFont(FONT)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=[ord(c) for c in characters])
+    subsetter.subset(font)
+    for target in (folder / "_static", folder / "slides" / "assets"):
+        if target.is_dir():
+            subset.save_font(font, str(target / "CourseSans-SC.woff"), options)
