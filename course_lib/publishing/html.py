@@ -15,14 +15,13 @@ import re
 
 from nbformat import NotebookNode
 
-from course_lib.widgets.figure import modules, source
+from course_lib.widgets.figure import MIME, modules, source
 
-WIDGET_MIME = "application/vnd.course.widget+json"
 JUPYTER_WIDGET = "application/vnd.jupyter.widget-view+json"
 PRESENTERS = {"explore", "rope_rotation", "show_figure", "show_claim", "show_erratum", "show_source", "exercise"}
 _EXPORT = re.compile(r"^export\s+default\s+", re.MULTILINE)
 _OTHER_MODULE_SYNTAX = re.compile(r"^(import\b(?!\s*\()|export\b(?!\s+default\b))", re.MULTILINE)
-_REPR = re.compile(r"^<[\w.]+ (size|object|at) .*>$")
+REPR = re.compile(r"^<[\w.]+ (size|object|at) .*>$|^Figure\(|^<Axes|^\[?<matplotlib")
 
 # What a widget's script sees in place of the kernel: the same six methods as anywidget's model.
 MOUNT = """
@@ -116,14 +115,14 @@ def static_output(output: NotebookNode) -> NotebookNode | None:
     if output.output_type not in ("display_data", "execute_result"):
         return output
     data = output.data
-    if WIDGET_MIME in data:
-        bundle = data[WIDGET_MIME]
+    if MIME in data:
+        bundle = data[MIME]
         text = widget(json.loads(bundle) if isinstance(bundle, str) else bundle, data.get("image/png"))
     elif JUPYTER_WIDGET in data:
         return None
     elif "image/png" in data and "text/html" not in data:
         alt = output.metadata.get("alt") or data.get("text/plain", "")
-        if not alt.strip() or _REPR.match(alt.strip()):
+        if not alt.strip() or REPR.match(alt.strip()):
             return output
         text = f'<div class="course-figure">{picture(data["image/png"], alt)}</div>'
     else:

@@ -19,6 +19,7 @@ import nbformat
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
+from course_lib.publishing.html import REPR
 from course_lib.publishing.notebooks import (
     ROOT,
     WIDGET,
@@ -44,7 +45,6 @@ CHECKED = "nbval-check-output"
 HIDDEN = {"hide-input", "remove-input", "remove-cell"}
 ACTING = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assert, ast.AugAssign, ast.Delete)
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
-_REPR = re.compile(r"^<[\w.]+ (size|object|at) .*>$|^Figure\(|^<Axes|^\[?<matplotlib")
 _MACHINE_PATH = re.compile(
     r"(?<![\w./])(?:/(?:home|Users|root|work|tmp|opt|var)/[\w.-]+|[A-Z]:\\Users\\\w+)|site-packages"
 )
@@ -340,7 +340,7 @@ def _has_widget(full: NotebookNode) -> bool:
 
 def _alt(output: NotebookNode) -> str:
     text = output.metadata.get("alt") or output.data.get("text/plain", "")
-    return "" if _REPR.match(text.strip()) else text.strip()
+    return "" if REPR.match(text.strip()) else text.strip()
 
 
 def _slide_type(cell: NotebookNode) -> str:

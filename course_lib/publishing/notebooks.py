@@ -13,7 +13,6 @@ import json
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -28,13 +27,14 @@ from nbformat import NotebookNode
 
 import course_lib
 from course_lib import chapter_files
+from course_lib.files import write_whole
 from course_lib.provenance import data_bytes, files_hash, sources_named
+from course_lib.widgets.figure import MIME as WIDGET
 
 PACKAGE = Path(course_lib.__file__).resolve().parent
 ROOT = PACKAGE.parent
 TIMEOUT = 300  # seconds a cell
 FORMAT = "py:percent"
-WIDGET = "application/vnd.course.widget+json"
 LIVE_WIDGET = "application/vnd.jupyter.widget-view+json"
 KEPT_METADATA = ("tags", "slideshow")
 NOTEBOOK_METADATA = {
@@ -354,16 +354,7 @@ def _write(path: Path, notebook: NotebookNode) -> bool:
     text = nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-            out.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_whole(path, text)
     return True
 
 

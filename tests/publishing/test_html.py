@@ -8,7 +8,6 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from course_lib.publishing.html import (
-    WIDGET_MIME,
     classic,
     fences_to_html,
     only_presents,
@@ -17,6 +16,7 @@ from course_lib.publishing.html import (
     static_output,
     widget_script,
 )
+from course_lib.widgets.figure import MIME
 
 PNG = "iVBORw0KGgo="
 BUNDLE = {"module": "explore", "state": {"text": "</script><b>", "n": [1, 2]}, "alt": '一张"图"', "name": "x"}
@@ -47,7 +47,7 @@ def html_of(data, **metadata):
 
 
 def test_widget_becomes_a_box_with_state_and_first_frame():
-    page = Page(html_of({WIDGET_MIME: BUNDLE, "image/png": PNG, "text/plain": "alt"}))
+    page = Page(html_of({MIME: BUNDLE, "image/png": PNG, "text/plain": "alt"}))
     tags = dict(page.tags)
     assert tags["div"] == {"class": "course-widget", "data-module": "explore", "data-name": "x"}
     assert tags["img"] == {"src": f"data:image/png;base64,{PNG}", "alt": '一张"图"'}

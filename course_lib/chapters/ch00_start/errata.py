@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.course.outline import events, month_of_number, months, needs
 
 ARXIV_NUMBERS = "arXiv: Understanding the arXiv identifier, info.arxiv.org/help/arxiv_identifier.html"
@@ -14,11 +14,6 @@ RELEASES = {
     "Qwen2.5-VL": (date(2025, 1, 28), date(2025, 2, 19)),
 }
 CONFERENCE = "2021-05"  # ICLR 2021
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
 
 
 def _vit() -> dict[str, object]:
@@ -34,8 +29,8 @@ def _vit() -> dict[str, object]:
 
 def _settle_vit(values: dict[str, object]) -> str:
     month, used, by_paper, by_conference = values.values()
-    _require(month == "2020-10" and used, f"the number says {month}; CLIP uses ViT: {used}")
-    _require(by_paper > 0 > by_conference, f"ViT comes {by_paper} or {by_conference} months before CLIP")
+    require(month == "2020-10" and used, f"the number says {month}; CLIP uses ViT: {used}")
+    require(by_paper > 0 > by_conference, f"ViT comes {by_paper} or {by_conference} months before CLIP")
     return (
         "论文 2020 年 10 月公开，2021 年是会议（ICLR）的年份。若按会议的月份排，ViT 会排在用它作图像塔的 CLIP 之后，"
         "前因就落在后果后面。时间线按第一次公开的月份。"
@@ -56,8 +51,8 @@ def _number() -> dict[str, object]:
 
 def _settle_number(values: dict[str, object]) -> str:
     n, apart, _, weekday = values.values()
-    _require(n > 15 and apart == "CLIP", f"of {n} numbers those of {apart} differ from the month")
-    _require(weekday == 5, f"submitted on weekday {weekday}")
+    require(n > 15 and apart == "CLIP", f"of {n} numbers those of {apart} differ from the month")
+    require(weekday == 5, f"submitted on weekday {weekday}")
     return (
         f"{n} 个编号里只有 CLIP 一个与提交的月份不合：二月最后一个星期五提交，编号却是三月的。"
         "编号的前四位可以当日期粗看，不能当证据。"
@@ -71,7 +66,7 @@ def _weights() -> dict[str, object]:
 
 
 def _settle_weights(values: dict[str, object]) -> str:
-    _require(values["其中月份因此不同的"] == len(RELEASES), f"the months of some agree: {values}")
+    require(values["其中月份因此不同的"] == len(RELEASES), f"the months of some agree: {values}")
     return (
         "课件写的是报告的月份，三处的权重都早一个月。两种写法都对，只要说明是哪一种："
         "时间线的实心点是报告，空心点是权重。"

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import torch
 
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.data.text.corpora import prose
 from course_lib.foundations.bpe import BYTES, ByteBPE
 from course_lib.foundations.embedding import cosine_similarity, one_hot
@@ -18,11 +18,6 @@ GPT2 = "Radford et al. 2019, Language Models are Unsupervised Multitask Learners
 
 Pair = tuple[bytes, bytes]
 Words = dict[tuple[bytes, ...], int]
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
 
 
 def _lookup() -> dict[str, object]:
@@ -49,9 +44,9 @@ def _lookup() -> dict[str, object]:
 
 def _settle_lookup(values: dict[str, object]) -> str:
     output, gradient, (nan_row, nan_product), (ids_mb, one_hot_mb) = values.values()
-    _require(output == 0 and gradient < 1e-12, f"lookup and product differ by {output}, their gradients by {gradient}")
-    _require(nan_row == 0 < nan_product, f"NaN: {nan_row} by lookup, {nan_product} by product")
-    _require(one_hot_mb > 1000 * ids_mb > 0, f"one-hot takes {one_hot_mb} MB, ids {ids_mb} MB")
+    require(output == 0 and gradient < 1e-12, f"lookup and product differ by {output}, their gradients by {gradient}")
+    require(nan_row == 0 < nan_product, f"NaN: {nan_row} by lookup, {nan_product} by product")
+    require(one_hot_mb > 1000 * ids_mb > 0, f"one-hot takes {one_hot_mb} MB, ids {ids_mb} MB")
     return (
         f"同一个函数、同一个梯度，不是同一种计算：one-hot 要多存 {one_hot_mb / ids_mb:,.0f} 倍。"
         "只有一处不同：表里若有一行是 NaN，乘矩阵会用 0 × NaN 弄脏所有结果，查表不会。"
@@ -74,8 +69,8 @@ def _width() -> dict[str, object]:
 
 def _settle_width(values: dict[str, object]) -> str:
     gpt2, gpt3, byt5, orthogonal, bound = values.values()
-    _require(gpt2 < 0.1 and gpt3 < 1 < byt5, f"the ratios are {gpt2}, {gpt3} and {byt5}")
-    _require(orthogonal < 1e-9 and bound > 0.01, f"largest cosines {orthogonal} and {bound}")
+    require(gpt2 < 0.1 and gpt3 < 1 < byt5, f"the ratios are {gpt2}, {gpt3} and {byt5}")
+    require(orthogonal < 1e-9 and bound > 0.01, f"largest cosines {orthogonal} and {bound}")
     return (
         f"“低维”对大词表成立，对字节词表不成立：ByT5-small 的词向量是 one-hot 的 {byt5:.1f} 倍长。"
         "要点是稠密、可训练，不是短。D ≥ V 时各行仍可两两正交，所以相似度来自训练；D < V 时才必然有不正交的两行。"
@@ -147,8 +142,8 @@ def _ties() -> dict[str, object]:
 
 def _settle_ties(values: dict[str, object]) -> str:
     seen, large, small_id, common, same = values.values()
-    _require(seen == [2, 1] and small_id == [1, 2], f"the tie changed nothing: {seen}, {large}, {small_id}")
-    _require(max(common) < 100 and same == 100, f"common merges {common}, equal to the room's {same}")
+    require(seen == [2, 1] and small_id == [1, 2], f"the tie changed nothing: {seen}, {large}, {small_id}")
+    require(max(common) < 100 and same == 100, f"common merges {common}, equal to the room's {same}")
     return (
         f"次数并列时谁先，三家约定各不相同；前 100 条合并只有 {min(common)}–{max(common)} 条相同。"
         "哪种都能用，但同一份语料会得到不同的词元，所以编号只能配自己的词表。course_lib 随 tokenizers。"
@@ -171,9 +166,9 @@ def _gpt_vocabularies() -> dict[str, object]:
 
 def _settle_gpt_vocabularies(values: dict[str, object]) -> str:
     gpt1, gpt2, (right, wrong), (merges, n_vocab) = values.values()
-    _require(gpt1 == 40_478 and gpt2 == 50_257, f"the sums are {gpt1} and {gpt2}")
-    _require(n_vocab == 256 + merges, f"{merges} merges gave {n_vocab} tokens")
-    _require(right == 116_534_784 and right - wrong == 478 * 768, f"parameters {right} and {wrong}")
+    require(gpt1 == 40_478 and gpt2 == 50_257, f"the sums are {gpt1} and {gpt2}")
+    require(n_vocab == 256 + merges, f"{merges} merges gave {n_vocab} tokens")
+    require(right == 116_534_784 and right - wrong == 478 * 768, f"parameters {right} and {wrong}")
     return (
         "词表 = 基本符号 + 合并次数 + 特殊词元。把 40,000 次合并当成词表大小，GPT-1 就少算 478 行、367,104 个参数；"
         "GPT-2 论文报的 50,257 已经把三项加好了。"

@@ -8,18 +8,13 @@ import math
 import torch
 from torch import Tensor
 
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.positions import shift_matrix, sinusoidal, wave_frequencies
 
 VASWANI = "Vaswani et al. 2017, arXiv:1706.03762"
 TIMING_SIGNAL = "tensorflow/tensor2tensor: layers/common_attention.py, get_timing_signal_1d"
 MODALITY = "tensorflow/tensor2tensor: layers/modalities.py, SymbolModality"
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
 
 
 def _code_frequencies(d_model: int) -> Tensor:
@@ -43,9 +38,9 @@ def _wavelengths() -> dict[str, object]:
 
 def _settle_wavelengths(values: dict[str, object]) -> str:
     formula, code, shortest = values.values()
-    _require(shortest == [1.0, 1.0], f"the shortest wavelengths are {shortest} times 2π")
-    _require(code == [10000.0, 10000.0], f"the code's longest wavelengths are {code} times 2π")
-    _require(max(formula) < 9999, f"the formula's longest wavelengths are {formula} times 2π")
+    require(shortest == [1.0, 1.0], f"the shortest wavelengths are {shortest} times 2π")
+    require(code == [10000.0, 10000.0], f"the code's longest wavelengths are {code} times 2π")
+    require(max(formula) < 9999, f"the formula's longest wavelengths are {formula} times 2π")
     return (
         "公式的最后一对到不了 10000·2π：512 维差 3.5 %，16 维只有三分之一。到 10000·2π 的是公开代码，"
         "它的指数分母是 d/2 − 1：论文那句话描述的是代码。差别很小，但换了频率，训练好的权重就读不对；本课程随公式。"
@@ -75,8 +70,8 @@ def _layout() -> dict[str, object]:
 
 def _settle_layout(values: dict[str, object]) -> str:
     reordered, products, permuted, mixed = values.values()
-    _require(max(reordered, products, permuted) < 1e-9, f"not the same up to an order: {values}")
-    _require(mixed > 1, f"swapping only the layout changed the projection by {mixed}")
+    require(max(reordered, products, permuted) < 1e-9, f"not the same up to an order: {values}")
+    require(mixed > 1, f"swapping only the layout changed the projection by {mixed}")
     return (
         "同一组通道，两种次序。从头训练，学到的词向量与权重跟着换次序，结果一样；"
         "对训练好的权重只换布局就错了。tensor2tensor#177 曾改成论文的次序，维护者随即指出旧权重全要重训；"
@@ -100,8 +95,8 @@ def _beyond() -> dict[str, object]:
 
 def _settle_beyond(values: dict[str, object]) -> str:
     error, step, nearest = values.values()
-    _require(error < 1e-9, f"the shift is off by {error}")
-    _require(nearest == sorted(nearest) and nearest[-1] > 3 * step, f"the nearest seen vectors are {nearest} away")
+    require(error < 1e-9, f"the shift is off by {error}")
+    require(nearest == sorted(nearest) and nearest[-1] > 3 * step, f"the nearest seen vectors are {nearest} away")
     return (
         "“也许能外推”的根据是真的：公式给得出任何位置，平移矩阵处处精确。"
         "但训练范围以外的向量是新的，离见过的越来越远，模型不一定会用。能不能要测：玩具尺度上 C04a 支持课件。"
@@ -120,8 +115,8 @@ def _scale() -> dict[str, object]:
 
 def _settle_scale(values: dict[str, object]) -> str:
     for d_model, (token, position, scaled) in zip((64, 512), values.values()):
-        _require(abs(position - math.sqrt(d_model / 2)) < 0.1, f"a position vector is {position} long at {d_model}")
-        _require(token < 0.3 * position < scaled, f"lengths at {d_model}: {token}, {position}, {scaled}")
+        require(abs(position - math.sqrt(d_model / 2)) < 0.1, f"a position vector is {position} long at {d_model}")
+        require(token < 0.3 * position < scaled, f"lengths at {d_model}: {token}, {position}, {scaled}")
     return (
         "位置向量的长度恒为 √(d/2)。词向量按标准差 d^(−1/2) 初始化时长约 1，直接相加就被位置淹没；"
         "乘 √d 之后词比位置长约 1.4 倍。所以这一步不能省，除非初始化本来就大，或后面会学着调整。"
@@ -141,8 +136,8 @@ def _offset() -> dict[str, object]:
 
 def _settle_offset(values: dict[str, object]) -> str:
     products, distance, rows = values.values()
-    _require(products < 1e-9 < distance, f"dot products moved by {products}, vectors by {distance}")
-    _require(rows == 514, f"the table would have {rows} rows")
+    require(products < 1e-9 < distance, f"dot products moved by {products}, vectors by {distance}")
+    require(rows == 514, f"the table would have {rows} rows")
     return (
         "正弦编码从几数起都行：整体平移是同一个旋转，位置之间的点积不变。但向量本身变了，训练和使用必须一致；"
         "学习式的表还要多出两行，RoBERTa 的 514 = 512 + 2 就是这么来的。"

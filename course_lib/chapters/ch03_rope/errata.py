@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.foundations.rope import (
     angles,
     frequencies,
@@ -28,11 +28,6 @@ def _normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
-
-
 def _numbering() -> dict[str, object]:
     d_head = 8
     by_matrix_index = [10000.0 ** (-2 * (i - 1) / d_head) for i in range(d_head // 2)]
@@ -46,8 +41,8 @@ def _numbering() -> dict[str, object]:
 
 def _settle_numbering(values: dict[str, object]) -> str:
     mixed, paper, code = values.values()
-    _require(paper == code, f"the paper's set {paper} is not the set of the code {code}")
-    _require(mixed[1:] == paper[:-1] and mixed[0] > 1, f"mixing the two numberings gave {mixed}, no shift by one")
+    require(paper == code, f"the paper's set {paper} is not the set of the code {code}")
+    require(mixed[1:] == paper[:-1] and mixed[0] > 1, f"mixing the two numberings gave {mixed}, no shift by one")
     return (
         "两种编号各自成立，混用就错一格：多出每步 10 弧度的一档，丢掉最慢的 0.001。"
         "公开代码都从 0 数：θ_i = 10000^(−2i/d)，i = 0…d/2−1；本课程从此只用这一种。"
@@ -72,8 +67,8 @@ def _one_matrix() -> dict[str, object]:
 
 def _settle_one_matrix(values: dict[str, object]) -> str:
     only_m, both = values.values()
-    _require(only_m < 1e-12, f"one matrix for both still moved the score by {only_m}")
-    _require(both > 0.1, f"two matrices moved the score by only {both}")
+    require(only_m < 1e-12, f"one matrix for both still moved the score by {only_m}")
+    require(both > 0.1, f"two matrices moved the score by only {both}")
     return "两边用同一个 R_m，旋转互相抵消，位置信息全部丢失。每个 token 用自己位置的矩阵：查询用 R_m，键用 R_n。"
 
 
@@ -93,8 +88,8 @@ def _transpose() -> dict[str, object]:
 
 def _settle_transpose(values: dict[str, object]) -> str:
     score, printed, mended = values.values()
-    _require(score == mended, f"with the transpose {mended}, by definition {score}")
-    _require(abs(score - printed) > 1e-3, f"the printed form gave the same {printed}")
+    require(score == mended, f"with the transpose {mended}, by definition {score}")
+    require(abs(score - printed) > 1e-3, f"the printed form gave the same {printed}")
     return "论文式 (16) 少印了一个转置，应为 W_qᵀ。课件写 q_mᵀ R_{n−m} k_n，没有展开 W_q，所以是对的。"
 
 
@@ -113,8 +108,8 @@ def _sign() -> dict[str, object]:
 
 def _settle_sign(values: dict[str, object]) -> str:
     complex_form, matrix_form, reversed_form = values.values()
-    _require(complex_form == matrix_form, f"Re[…(m−n)] = {complex_form}, qᵀR(n−m)k = {matrix_form}")
-    _require(abs(reversed_form - matrix_form) > 1e-3, "the reversed sign gave the same score")
+    require(complex_form == matrix_form, f"Re[…(m−n)] = {complex_form}, qᵀR(n−m)k = {matrix_form}")
+    require(abs(reversed_form - matrix_form) > 1e-3, "the reversed sign gave the same score")
     return (
         "论文的 m−n（式 11、12、35）与 n−m（式 16、21）不矛盾：前者转 q，后者转 k，是同一个数。"
         "但在矩阵式里写成 R_{m−n} 就错了。"
@@ -137,8 +132,8 @@ def _layout() -> dict[str, object]:
 
 def _settle_layout(values: dict[str, object]) -> str:
     permuted, unpermuted = values.values()
-    _require(permuted < 1e-12, f"permuted channels still differ by {permuted}")
-    _require(unpermuted > 0.1, f"without the permutation the scores differ by only {unpermuted}")
+    require(permuted < 1e-12, f"permuted channels still differ by {permuted}")
+    require(unpermuted > 0.1, f"without the permutation the scores differ by only {unpermuted}")
     return (
         "两种布局是同一个旋转换了通道次序，谁也不是 bug。"
         "转换权重时 W_q、W_k 的行必须同时按头重排；只换代码不换权重，分数就全变了。"
@@ -178,10 +173,10 @@ def _decay() -> dict[str, object]:
 def _settle_decay(values: dict[str, object]) -> str:
     (near_mean, near_std), (far_mean, far_std), (near_bound, far_bound), rises = values.values()
     noise = math.sqrt(128)
-    _require(max(abs(near_mean), abs(far_mean)) < 0.1 * noise, f"random means {near_mean}, {far_mean} are not near 0")
-    _require(abs(far_std / near_std - 1) < 0.05, f"random spread went from {near_std} to {far_std}")
-    _require(far_bound < 0.7 * near_bound, f"the bound's factor went only from {near_bound} to {far_bound}")
-    _require(0.3 < rises < 0.7, f"the aligned score rises on {rises} of the steps")
+    require(max(abs(near_mean), abs(far_mean)) < 0.1 * noise, f"random means {near_mean}, {far_mean} are not near 0")
+    require(abs(far_std / near_std - 1) < 0.05, f"random spread went from {near_std} to {far_std}")
+    require(far_bound < 0.7 * near_bound, f"the bound's factor went only from {near_bound} to {far_bound}")
+    require(0.3 < rises < 0.7, f"the aligned score rises on {rises} of the steps")
     return (
         "衰减的是上界（包络），不是每一个分数。随机 q、k 的分数均值处处约为 0、标准差不变；"
         "同向的 q、k 平均下降，但约一半的步子是上升的。"
@@ -206,8 +201,8 @@ def _ramp() -> dict[str, object]:
 
 def _settle_ramp(values: dict[str, object]) -> str:
     paper, code = values["论文：新频率 / 原频率"], values["代码：新频率 / 原频率"]
-    _require(paper[0] == code[0] == 1 and paper[-1] == code[-1] == 0.25, f"the ends differ: {paper}, {code}")
-    _require(max(abs(a - b) for a, b in zip(paper, code)) > 0.1, f"the middles agree: {paper}, {code}")
+    require(paper[0] == code[0] == 1 and paper[-1] == code[-1] == 0.25, f"the ends differ: {paper}, {code}")
+    require(max(abs(a - b) for a, b in zip(paper, code)) > 0.1, f"the middles agree: {paper}, {code}")
     return (
         "两端相同，中段不同：论文的坡沿圈数走直线，代码的坡沿通道编号走直线，中间的通道被压得轻。"
         "公开权重是按代码训练的，所以 course_lib 随代码。"

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.foundations.attention import MultiHeadAttention, attend, attention_scores, attention_weights
 
 VASWANI = "Vaswani et al. 2017, arXiv:1706.03762"
@@ -27,11 +27,6 @@ def _module(d_model: int) -> nn.MultiheadAttention:
         return nn.MultiheadAttention(d_model, 1, bias=False, batch_first=True, dtype=torch.float64)
 
 
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
-
-
 def _count() -> dict[str, object]:
     d_model, n_heads = 768, 12
     ours = MultiHeadAttention(d_model, n_heads, bias=False)
@@ -47,8 +42,8 @@ def _count() -> dict[str, object]:
 
 def _settle_count(values: dict[str, object]) -> str:
     three, four, torch_count, (formula_three, formula_four) = values.values()
-    _require(three == formula_three, f"Q, K and V hold {three} weights, not 3D² = {formula_three}")
-    _require(four == torch_count == formula_four, f"all four hold {four}, torch {torch_count}, 4D² = {formula_four}")
+    require(three == formula_three, f"Q, K and V hold {three} weights, not 3D² = {formula_three}")
+    require(four == torch_count == formula_four, f"all four hold {four}, torch {torch_count}, 4D² = {formula_four}")
     return (
         "课件的 3·hidden² 只数了 Q、K、V，数目是对的；一个完整的多头注意力还有输出投影 W_O，共 4·hidden²"
         "（有偏置时再加 4·hidden），与头数无关。"
@@ -76,9 +71,9 @@ def _polarity() -> dict[str, object]:
 
 def _settle_polarity(values: dict[str, object]) -> str:
     room, inverted, as_it_is = values.values()
-    _require(room < 1e-10, f"our True and the function's differ by {room}")
-    _require(inverted < 1e-10, f"the module with the inverted mask differs by {inverted}")
-    _require(as_it_is > 1e-2, f"the polarity made no difference ({as_it_is})")
+    require(room < 1e-10, f"our True and the function's differ by {room}")
+    require(inverted < 1e-10, f"the module with the inverted mask differs by {inverted}")
+    require(as_it_is > 1e-2, f"the polarity made no difference ({as_it_is})")
     return (
         "同一个库里 True 有两个相反的意思：scaled_dot_product_attention 是“可以看”，nn.MultiheadAttention 是“遮住”。"
         "形状都合，弄反了不会报错。所以本课程的掩码一律叫 may_attend，True 就是可以看。"
@@ -110,9 +105,9 @@ def _empty_row() -> dict[str, object]:
 
 def _settle_empty_row(values: dict[str, object]) -> str:
     formula, function, module, room, finite = values.values()
-    _require(formula == "NaN", f"softmax of a row of -inf is {formula}")
-    _require(room == 0, f"the room gives {room}, not zeros")
-    _require(finite < 1e-6, f"a finite mask does not average all values ({finite})")
+    require(formula == "NaN", f"softmax of a row of -inf is {formula}")
+    require(room == 0, f"the room gives {room}, not zeros")
+    require(finite < 1e-6, f"a finite mask does not average all values ({finite})")
     return (
         f"公式没有规定，各家不同：这个版本里函数给 {function}，模块给 {module}，course_lib 给 0；"
         "用有限大数的实现则悄悄地平均了所有不许看的 V。补齐（padding）的批里常有这种行，先知道自己用的是哪一种。"
@@ -144,9 +139,9 @@ def _gradients() -> dict[str, object]:
 
 def _settle_gradients(values: dict[str, object]) -> str:
     (narrow_median, narrow_mean), (wide_median, wide_mean), (usual, steepest) = values.values()
-    _require(wide_median < 0.05 * narrow_median, f"the median went only from {narrow_median} to {wide_median}")
-    _require(wide_mean > 0.5 * narrow_mean, f"the mean went from {narrow_mean} to {wide_mean}")
-    _require(usual < 0.05 < 0.3 < steepest, f"second weights: usually {usual}, at the steepest queries {steepest}")
+    require(wide_median < 0.05 * narrow_median, f"the median went only from {narrow_median} to {wide_median}")
+    require(wide_mean > 0.5 * narrow_mean, f"the mean went from {narrow_mean} to {wide_mean}")
+    require(usual < 0.05 < 0.3 < steepest, f"second weights: usually {usual}, at the steepest queries {steepest}")
     return (
         "典型的查询确实几乎没有梯度了（中位数掉到不足 5 %），均值却没有变小：少数查询的头两个键几乎打平，梯度极大。"
         "所以更准确的说法是：多数查询没有梯度，少数很大。"
@@ -168,8 +163,8 @@ def _folded() -> dict[str, object]:
 
 def _settle_folded(values: dict[str, object]) -> str:
     difference, (folded, unscaled) = values.values()
-    _require(difference < 1e-10, f"folding the scale into W_q changes the scores by {difference}")
-    _require(unscaled > 6 * folded, f"without scale the spread is {unscaled}, with it {folded}")
+    require(difference < 1e-10, f"folding the scale into W_q changes the scores by {difference}")
+    require(unscaled > 6 * folded, f"without scale the spread is {unscaled}, with it {folded}")
     return (
         "T5 没有 √d_k 这一步，但初始化时把 W_q 缩小了 √d_k 倍，出发点的分数完全相同；此后两者的训练轨迹可以不同。"
         "照抄公式去算 T5 的权重，分数会再小 8 倍。"

@@ -13,7 +13,7 @@ from course_lib.chapters.ch05_kv_cache.cache_sizes import (
     bytes_per_token,
     four_designs,
 )
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.foundations.attention import MultiHeadAttention
 from course_lib.foundations.gqa import GroupedQueryAttention
 from course_lib.foundations.kv_cache import KVCache
@@ -27,11 +27,6 @@ V3_CODE = "deepseek-ai/DeepSeek-V3: inference/model.py, MLA"
 
 # DeepSeek LLM, arXiv:2401.02954, table 2: the model that DeepSeek-V2 compares itself with
 DEEPSEEK_67B = GroupedSizes(n_layers=95, d_model=8192, n_heads=64, n_kv_heads=8, d_head=128)
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
 
 
 def _weights(layer: nn.Module, *names: str) -> int:
@@ -73,9 +68,9 @@ def _count() -> dict[str, object]:
 
 def _settle_count(values: dict[str, object]) -> str:
     mha, _, mqa, _, (slide_mha, slide_mqa) = values.values()
-    _require(slide_mha == mha[0] and 2 * slide_mha == mha[1], f"hidden² is {slide_mha}, MHA holds {mha}")
-    _require(slide_mqa == mqa[1], f"2·hidden·head_dim is {slide_mqa}, MQA's K and V hold {mqa[1]}")
-    _require(mha[3] == sum(mha[:3]) and mqa[3] == sum(mqa[:3]), "the parts do not add up")
+    require(slide_mha == mha[0] and 2 * slide_mha == mha[1], f"hidden² is {slide_mha}, MHA holds {mha}")
+    require(slide_mqa == mqa[1], f"2·hidden·head_dim is {slide_mqa}, MQA's K and V hold {mqa[1]}")
+    require(mha[3] == sum(mha[:3]) and mqa[3] == sum(mqa[:3]), "the parts do not add up")
     return (
         f"两个数各自都对，数的却不是同一件东西：hidden² 是 MHA 的一个投影，"
         f"2·hidden·head_dim 是 MQA 的 K 和 V 两个投影，"
@@ -115,8 +110,8 @@ def _groups() -> dict[str, object]:
 
 def _settle_groups(values: dict[str, object]) -> str:
     like_mha, like_mqa = values.values()
-    _require(like_mha < 1e-10, f"G = H differs from multi-head attention by {like_mha}")
-    _require(like_mqa < 1e-10, f"G = 1 differs from multi-query attention by {like_mqa}")
+    require(like_mha < 1e-10, f"G = H differs from multi-head attention by {like_mha}")
+    require(like_mqa < 1e-10, f"G = 1 differs from multi-query attention by {like_mqa}")
     return (
         "课件的话只在一种读法下对：group_size 是每组的头数 P = H/G，P = 1 就是 MHA，P = H 就是 MQA。"
         "若读成论文里 GQA-G 的组数 G，方向正好相反。transformers 里 num_key_value_groups 存的又是 P，不是组数。"
@@ -140,10 +135,8 @@ def _latent_count() -> dict[str, object]:
 
 def _settle_latent_count(values: dict[str, object]) -> str:
     tensor, formula, per_head, twice, plain = values.values()
-    _require(tensor == formula == 576, f"the tensor holds {tensor}, the formula gives {formula}")
-    _require(
-        per_head == 8704 and twice == 1024 and plain == 40960, f"the wrong counts are {per_head}, {twice}, {plain}"
-    )
+    require(tensor == formula == 576, f"the tensor holds {tensor}, the formula gives {formula}")
+    require(per_head == 8704 and twice == 1024 and plain == 40960, f"the wrong counts are {per_head}, {twice}, {plain}")
     return (
         f"对的是 {tensor}：一个潜向量 512，加一个所有头共用的 RoPE 键 64。把 RoPE 键按头数乘，得 {per_head}，"
         f"是它的 15 倍；"
@@ -165,8 +158,8 @@ def _reduction() -> dict[str, object]:
 
 def _settle_reduction(values: dict[str, object]) -> str:
     _, _, same, quantised = values.values()
-    _require(quantised == 93.3, f"with 6 bits the reduction is {quantised} %, not the printed 93.3 %")
-    _require(same < 85, f"at equal precision the reduction is {same} %")
+    require(quantised == 93.3, f"with 6 bits the reduction is {quantised} %, not the printed 93.3 %")
+    require(same < 85, f"at equal precision the reduction is {same} %")
     return (
         f"93.3 % 里有两件事：结构（MLA 和少了 35 层）在同样精度下少 {same} %，再把每个数从 16 位压到平均 6 位，"
         f"才到 {quantised} %。"
@@ -187,10 +180,8 @@ def _equivalent() -> dict[str, object]:
 
 def _settle_equivalent(values: dict[str, object]) -> str:
     numbers, groups, (two, four, mha), share = values.values()
-    _require(
-        groups == 2.25 and two < numbers < four, f"{numbers} numbers are {groups} groups, between {two} and {four}"
-    )
-    _require(abs(mha / numbers - share) < 0.1, f"MHA keeps {mha}, {share} times {numbers}")
+    require(groups == 2.25 and two < numbers < four, f"{numbers} numbers are {groups} groups, between {two} and {four}")
+    require(abs(mha / numbers - share) < 0.1, f"MHA keeps {mha}, {share} times {numbers}")
     return (
         f"2.25 只是字节的换算：组数必须整除头数，2.25 组的 GQA 不存在，最近的是 2 组。结构也不同："
         f"GQA 的 2 组只有 2 份键值，"
@@ -210,8 +201,8 @@ def _absorbing() -> dict[str, object]:
 
 def _settle_absorbing(values: dict[str, object]) -> str:
     apart, merged, naive, absorbed = values.values()
-    _require(merged > 2 * apart, f"merged {merged} weights, apart {apart}")
-    _require(absorbed > 3 * naive, f"absorbed {absorbed} multiplications a key, naive {naive}")
+    require(merged > 2 * apart, f"merged {merged} weights, apart {apart}")
+    require(absorbed > 3 * naive, f"absorbed {absorbed} multiplications a key, naive {naive}")
     return (
         f"“吸收”说的是结合律，不是真的把矩阵乘好存起来：乘好以后每个头的权重是分开时的 {merged / apart:.1f} 倍。"
         "发布的代码每一步先算 W_ukᵀq，再与潜向量点积。"

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.decoding.generation import length_penalty
 from course_lib.foundations.attention import attention_weights, causal_mask
 from course_lib.foundations.norm import layer_norm
@@ -26,11 +26,6 @@ HF_BEAM = "huggingface/transformers: generation/utils.py, _beam_search"
 
 def _normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
 
 
 def _largest(difference: torch.Tensor) -> float:
@@ -76,8 +71,8 @@ def _where_the_norm_is() -> dict[str, object]:
 
 def _settle_where(values: dict[str, object]) -> str:
     (from_post, from_pre), v1, v2 = values.values()
-    _require(from_pre < 1e-10 < 0.1 < from_post, f"the annotated code is {from_post} from post, {from_pre} from pre")
-    _require(max(v1, v2) < 1e-10, f"the strings of tensor2tensor are {v1} and {v2} away from post and pre")
+    require(from_pre < 1e-10 < 0.1 < from_post, f"the annotated code is {from_post} from post, {from_pre} from pre")
+    require(max(v1, v2) < 1e-10, f"the strings of tensor2tensor are {v1} and {v2} away from post and pre")
     return (
         "论文的图和式子是 post-norm；论文配套的 tensor2tensor 先是 post-norm（v1），随后把默认改成 pre-norm（v2）；"
         "The Annotated Transformer 的正文抄了 post-norm 的式子，代码算的是 pre-norm（作者自己注明“为了简单，先归一”）。"
@@ -104,9 +99,9 @@ def _own_place() -> dict[str, object]:
 
 def _settle_own_place(values: dict[str, object]) -> str:
     counts, emptied, _, leaked = values.values()
-    _require(counts == [1, 2, 3, 4, 5], f"the rows of the causal mask see {counts} keys")
-    _require(emptied == 1, f"{emptied} rows see no key under a strict mask")
-    _require(leaked is False, "a place sees the token that it has to predict")
+    require(counts == [1, 2, 3, 4, 5], f"the rows of the causal mask see {counts} keys")
+    require(emptied == 1, f"{emptied} rows see no key under a strict mask")
+    require(leaked is False, "a place sees the token that it has to predict")
     return (
         "掩码许看自己和左边，不是只有左边；只看左边，第一行一个键也没有。"
         "看自己不会漏题，因为输入已经右移：第 t 行的“自己”是第 t−1 个目标。"
@@ -133,8 +128,8 @@ def _padding() -> dict[str, object]:
 
 def _settle_padding(values: dict[str, object]) -> str:
     masked, unmasked, moved = values.values()
-    _require(masked < 1e-10, f"with the mask, padding moves the encoding by {masked}")
-    _require(min(unmasked, moved) > 0.01, f"without the mask padding moves it by {unmasked} and {moved} only")
+    require(masked < 1e-10, f"with the mask, padding moves the encoding by {masked}")
+    require(min(unmasked, moved) > 0.01, f"without the mask padding moves it by {unmasked} and {moved} only")
     return (
         "“编码器没有 Mask”只说没有因果掩码。一批里长短不一的句子要补齐，补上的位置必须遮住；交叉注意力也一样。"
         "少了它，同一句话的结果会随同批的邻居而变，而且不报错。"
@@ -162,8 +157,8 @@ def _deviation() -> dict[str, object]:
 
 def _settle_deviation(values: dict[str, object]) -> str:
     narrow, narrow_formula, wide, wide_formula, (inside, outside) = values.values()
-    _require(abs(narrow - narrow_formula) < 1e-3 and abs(wide - wide_formula) < 1e-3, f"ratios {narrow}, {wide}")
-    _require(inside < 0.1 < 0.9 < outside, f"small inputs come out with spread {inside} and {outside}")
+    require(abs(narrow - narrow_formula) < 1e-3 and abs(wide - wide_formula) < 1e-3, f"ratios {narrow}, {wide}")
+    require(inside < 0.1 < 0.9 < outside, f"small inputs come out with spread {inside} and {outside}")
     return (
         "两处不同：x.std() 除以 D−1，LayerNorm 的方差除以 D；ε 一个加在根号外的标准差上，一个加在根号里的方差上。"
         "D = 512 时第一处差千分之一，权重可以吸收；第二处在输入极小时差出几十倍。照抄权重前先看 ε 的值和位置。"
@@ -193,8 +188,8 @@ def _one_more_norm() -> dict[str, object]:
 
 def _settle_one_more(values: dict[str, object]) -> str:
     more, formula, moved = values.values()
-    _require(more == formula, f"nn.Transformer has {more} more parameters, two norms have {formula}")
-    _require(moved > 0.1, f"the additional norm moved the encoder's output by {moved} only")
+    require(more == formula, f"nn.Transformer has {more} more parameters, two norms have {formula}")
+    require(moved > 0.1, f"the additional norm moved the encoder's output by {moved} only")
     return (
         "torch 的 nn.Transformer 在每个栈的末尾总加一个 LayerNorm。pre-norm 需要它；post-norm 的最后一层已经归一，"
         "论文里没有第二个。开发者知道，为了兼容旧权重没有改。搬权重时要把它去掉，我们的对照测试就是这样做的。"
@@ -222,9 +217,9 @@ def _parameters() -> dict[str, object]:
 
 def _settle_parameters(values: dict[str, object]) -> str:
     base, apart, without, big = values.values()
-    _require(abs(base - 65) < 3 < abs(apart - 65), f"base has {base} M shared and {apart} M apart, the paper says 65")
-    _require(abs(big - 213) < 3, f"big has {big} M, the paper says 213")
-    _require(without < 45, f"without the tables {without} M")
+    require(abs(base - 65) < 3 < abs(apart - 65), f"base has {base} M shared and {apart} M apart, the paper says 65")
+    require(abs(big - 213) < 3, f"big has {big} M, the paper says 213")
+    require(without < 45, f"without the tables {without} M")
     return (
         f"按论文的尺寸数出来是 {base} 与 {big} 百万，与表 3 的 65 与 213 只差百分之几，而且只有三张表共用时才对得上。"
         "剩下的差别来自词表的实际大小（论文只说“约 37,000”）。近三分之一的参数在词表里。"
@@ -250,7 +245,7 @@ def _beams() -> dict[str, object]:
 
 def _settle_beams(values: dict[str, object]) -> str:
     short, long, winners = values.values()
-    _require(winners == ["短", "短", "长", "长"], f"the winners are {winners}: {short} against {long}")
+    require(winners == ["短", "短", "长", "长"], f"the winners are {winners}: {short} against {long}")
     return (
         "同一个 0.6，两个公式：论文（引 GNMT）除以 ((5 + 长度)/6)^α，transformers 除以 长度^α。"
         "后者对长句宽容得多，默认还是 1.0。"
@@ -276,9 +271,9 @@ def _shifts() -> dict[str, object]:
 
 def _settle_shifts(values: dict[str, object]) -> str:
     once, twice, (right, moved), taught = values.values()
-    _require(once.startswith("1→4") and twice.startswith("1→5"), f"rows are {once} and {twice}")
-    _require(right < 0.01 < 5 < moved, f"a perfect model costs {right} once and {moved} twice")
-    _require(taught == [True, False], f"the first token is taught: {taught}")
+    require(once.startswith("1→4") and twice.startswith("1→5"), f"rows are {once} and {twice}")
+    require(right < 0.01 < 5 < moved, f"a perfect model costs {right} once and {moved} twice")
+    require(taught == [True, False], f"the first token is taught: {taught}")
     return (
         "编码器–解码器在输入处移，GPT 一类在损失里移，各移一次。"
         "两处都移，第 t 位学的是第 t+1 个词，第一个词永远没人教。"

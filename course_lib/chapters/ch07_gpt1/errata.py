@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from course_lib.chapters.ch07_gpt1.gpt1_tasks import GPT1Task, Marks
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.foundations.gelu import gelu, gelu_tanh
 from course_lib.models import gpt1, gpt2
 from course_lib.models.gpt1 import GPT1, GPT1Config
@@ -18,11 +18,6 @@ from course_lib.training.loop import next_token_losses
 RADFORD = "Radford et al. 2018, Improving Language Understanding by Generative Pre-Training"
 RELEASED = "openai/finetune-transformer-lm: train.py"
 HF = "huggingface/transformers: models/openai/modeling_openai.py"
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
 
 
 def _count() -> dict[str, object]:
@@ -39,9 +34,9 @@ def _count() -> dict[str, object]:
 
 def _settle_count(values: dict[str, object]) -> str:
     tables, layer, total, smallest = values.values()
-    _require(sum(tables) + 12 * layer == total, f"{tables} and 12 × {layer} are not {total}")
-    _require(round(total / 1e6) == 117, f"{total} does not round to 117 million")
-    _require(round(smallest / 1e6) == 124, f"GPT-2's smallest has {smallest}")
+    require(sum(tables) + 12 * layer == total, f"{tables} and 12 × {layer} are not {total}")
+    require(round(total / 1e6) == 117, f"{total} does not round to 117 million")
+    require(round(smallest / 1e6) == 124, f"GPT-2's smallest has {smallest}")
     return (
         "GPT-1 的论文没有印参数量；按它的配置算出 116,534,784，四舍五入正是 1.17 亿，所以课件的数对。"
         "117M 这个写法出自 GPT-2 论文的表 2：那里把 GPT-2 最小的一档也写成 117M，其实是 124M，GPT-2 的仓库后来更正了。"
@@ -61,9 +56,9 @@ def _corpus() -> dict[str, object]:
 
 def _settle_corpus(values: dict[str, object]) -> str:
     _, _, size, per_sentence, per_word = values.values()
-    _require(4.5 <= size < 5.5, f"{size} GB is not about 5")
-    _require(13 <= per_sentence < 14, f"{per_sentence} words a sentence; the table says 13")
-    _require(4.5 < per_word < 6, f"{per_word} bytes a word is no English text")
+    require(4.5 <= size < 5.5, f"{size} GB is not about 5")
+    require(13 <= per_sentence < 14, f"{per_sentence} words a sentence; the table says 13")
+    require(4.5 < per_word < 6, f"{per_word} bytes a word is no English text")
     return (
         f"论文只说 BooksCorpus 有 7,000 多本书，没有字节数。数据集页面上的纯文本是 {size} GB，词数与句数也对得上，"
         "所以“5GB”是语料的大小，不是论文里的数。BERT 的论文把同一语料写成 8 亿词：各家切词和清洗不一样。"
@@ -95,9 +90,9 @@ def _norms() -> dict[str, object]:
 
 def _settle_norms(values: dict[str, object]) -> str:
     same, more, difference, (mean, variance), again = values.values()
-    _require(more == 2, f"GPT-2 has {more} more tensors, not a weight and a bias")
-    _require(difference > 0.5, f"the two orders differ by {difference} only")
-    _require(mean < 1e-5 and abs(variance - 1) < 0.01 and abs(again - 1) < 0.01, f"{mean}, {variance}, {again}")
+    require(more == 2, f"GPT-2 has {more} more tensors, not a weight and a bias")
+    require(difference > 0.5, f"the two orders differ by {difference} only")
+    require(mean < 1e-5 and abs(variance - 1) < 0.01 and abs(again - 1) < 0.01, f"{mean}, {variance}, {again}")
     return (
         f"{same} 个张量名字、形状全都一样，装进去不报错，输出却差到 {difference}。GPT-1 是 post-norm，"
         "每层的末尾都归一，所以不需要最后再来一个 norm；pre-norm 和最后的 norm 是 GPT-2 才有的。"
@@ -116,8 +111,8 @@ def _gelu() -> dict[str, object]:
 
 def _settle_gelu(values: dict[str, object]) -> str:
     largest, place, _ = values.values()
-    _require(1e-4 < largest < 1e-3, f"the two forms differ by {largest}")
-    _require(1 < place < 4, f"they differ most at {place}")
+    require(1e-4 < largest < 1e-3, f"the two forms differ by {largest}")
+    require(1 < place < 4, f"they differ most at {place}")
     return (
         f"论文只写“GELU”，公开代码用的是 tanh 近似。一次只差 {largest}，装公开权重时十二层下来足以让逐位比较不过；"
         "从零训练则没有分别。torch 里要写 gelu(x, approximate='tanh')。"
@@ -139,8 +134,8 @@ def _shift() -> dict[str, object]:
 
 def _settle_shift(values: dict[str, object]) -> str:
     once, twice, none = values.values()
-    _require(once < 1e-4, f"shifted once, a perfect model loses {once}")
-    _require(twice > 10 and none > 10, f"shifted twice {twice}, not at all {none}")
+    require(once < 1e-4, f"shifted once, a perfect model loses {once}")
+    require(twice > 10 and none > 10, f"shifted twice {twice}, not at all {none}")
     return (
         f"完全懂得下一个词的模型，多移一次损失就是 {twice}。移两次照样能训练、损失照样下降，学到的却是“下下个词”。"
         "transformers 的模型在里面移，传 labels=input_ids 即可；它的 ROCStories 例子曾先移一次（#473，#562 改正）。"
@@ -161,8 +156,8 @@ def _bias() -> dict[str, object]:
 
 def _settle_bias(values: dict[str, object]) -> str:
     (weights, bias), marks, share = values.values()
-    _require(weights == 2 * 768 and bias == 2, f"{weights} and {bias}")
-    _require(marks == 3 * 768, f"{marks}")
+    require(weights == 2 * 768 and bias == 2, f"{weights} and {bias}")
+    require(marks == 3 * 768, f"{marks}")
     return (
         f"论文说微调只新增 W_y 和分隔记号的向量，没有偏置；公开代码的头多一个偏置，只 {bias} 个数。"
         f"两处合起来占全部参数的 {share}，“结构几乎不改”这句话有多实在，看这个数。"

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.foundations.attention import causal_mask
 from course_lib.models.gpt2 import SIZES, n_parameters
 
@@ -16,11 +16,6 @@ CODE = "openai/gpt-2: src/model.py"
 NAMES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 PRINTED = (117, 345, 762, 1542)  # millions, table 2
 GPT1_VOCABULARY = 40_478
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
 
 
 def _versus_bert() -> dict[str, object]:
@@ -37,8 +32,8 @@ def _versus_bert() -> dict[str, object]:
 
 def _settle_versus_bert(values: dict[str, object]) -> str:
     causal, both, zero_shot, supervised = values.values()
-    _require(causal < both, f"a causal model sees {causal} words, a bidirectional one {both}")
-    _require(zero_shot < supervised, f"zero-shot {zero_shot} is not below supervised {supervised}")
+    require(causal < both, f"a causal model sees {causal} words, a bidirectional one {both}")
+    require(zero_shot < supervised, f"zero-shot {zero_shot} is not below supervised {supervised}")
     return (
         "论文没有说反超。它说的是：不清楚 GPT-2 多出来的数据和容量，能否弥补 BERT 所指出的单向表示的低效，"
         f"留给以后的微调实验。CoQA 上零样本 {zero_shot} F1，离监督系统接近的 {supervised} 还远。"
@@ -58,9 +53,9 @@ def _counts() -> dict[str, object]:
 
 def _settle_counts(values: dict[str, object]) -> str:
     counted, printed, other, _ = values.values()
-    _require(counted[-1] == "1,557,611,200", f"XL has {counted[-1]} parameters")
-    _require(counted[0] == "124,439,808", f"small has {counted[0]} parameters")
-    _require(printed == other, f"with GPT-1's vocabulary the counts are {other}, printed are {printed}")
+    require(counted[-1] == "1,557,611,200", f"XL has {counted[-1]} parameters")
+    require(counted[0] == "124,439,808", f"small has {counted[0]} parameters")
+    require(printed == other, f"with GPT-1's vocabulary the counts are {other}, printed are {printed}")
     return (
         f"课件的 15 亿没有错，准确的数是 {counted[-1]}。论文表 2 的四个数都少了，官方仓库后来说明那是算错，"
         "所以今天叫 124M、355M、774M、1558M。我们算到：把词表换成 GPT-1 的 40,478、其余不动，"
@@ -80,8 +75,8 @@ def _future() -> dict[str, object]:
 
 def _settle_future(values: dict[str, object]) -> str:
     zero, infinite = values.values()
-    _require(zero > 0.1, f"a score of 0 gives the future only {zero}")
-    _require(infinite == 0, f"-inf leaves the future {infinite}")
+    require(zero > 0.1, f"a score of 0 gives the future only {zero}")
+    require(infinite == 0, f"-inf leaves the future {infinite}")
     return (
         f"变成 0 的是 softmax 之后的权重，不是之前的分数。分数填 0，e⁰ = 1，未来照样分走 {zero:.0%}。"
         "分数要填 −∞，权重才是 0。"
@@ -103,9 +98,9 @@ def _finite() -> dict[str, object]:
 
 def _settle_finite(values: dict[str, object]) -> str:
     small, large, infinite, half = values.values()
-    _require(small > 0.99, f"-1e4 holds: the future gets {small}")
-    _require(large == infinite == 0, f"-1e10 and -inf give the future {large} and {infinite}")
-    _require(half == "-inf", f"-1e10 in half precision is {half}")
+    require(small > 0.99, f"-1e4 holds: the future gets {small}")
+    require(large == infinite == 0, f"-1e10 and -inf give the future {large} and {infinite}")
+    require(half == "-inf", f"-1e10 in half precision is {half}")
     return (
         "掩码值只要是有限的，就只比某个分数小，不比所有分数小。−1e4 在分数到了 −16000 时让未来拿走全部权重，"
         "有人用 30 GB 中文训练时真的遇到。官方代码用 −1e10，单精度够用，半精度里它已经是 −∞。"
@@ -126,9 +121,9 @@ def _tied() -> dict[str, object]:
 
 def _settle_tied(values: dict[str, object]) -> str:
     total, table, share, twice = values.values()
-    _require(total == 124_439_808 and table == 38_597_376, f"counted {total} and {table}")
-    _require(twice - total == table, f"{twice} - {total} is not one table")
-    _require(0.3 < share < 0.32, f"the table is {share} of all")
+    require(total == 124_439_808 and table == 38_597_376, f"counted {total} and {table}")
+    require(twice - total == table, f"{twice} - {total} is not one table")
+    require(0.3 < share < 0.32, f"the table is {share} of all")
     return (
         "检查点里没有 lm_head.weight，不是丢了：输出头就是词表矩阵的转置，同一块内存。"
         f"small 的这张矩阵有 {table:,} 个数，占 {share:.0%}；数两遍就成了 {twice / 1e6:.0f}M。"

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from course_lib.course.errata.core import Erratum
+from course_lib.course.errata.core import Erratum, require
 from course_lib.data.text.mixture import GPT3_MIXTURE, agrees, possible_epochs, printed_range
 from course_lib.data.text.quality_filter import keep_by_pareto, keep_probability
 from course_lib.models.gpt3 import SIZES, GPT3Config, n_parameters
@@ -17,11 +17,6 @@ KAPLAN = "Kaplan et al. 2020, arXiv:2001.08361"
 NO_CODE = "没有公开代码"
 PRINTED = ("125M", "350M", "760M", "1.3B", "2.7B", "6.7B", "13.0B", "175.0B")
 UNITS = {"M": 1e6, "B": 1e9}
-
-
-def _require(condition: bool, sentence: str) -> None:
-    if not condition:
-        raise ValueError(sentence)
 
 
 def _consistent(name: str, **changes: int) -> int:
@@ -41,8 +36,8 @@ def _total() -> dict[str, object]:
 
 def _settle_total(values: dict[str, object]) -> str:
     _, (computed, table, slide) = values.values()
-    _require(abs(computed / table - 1) < 0.01, f"computed {computed}, table {table}")
-    _require(abs(computed / slide - 1) > 0.02, f"computed {computed} is close to the slide's {slide}")
+    require(abs(computed / table - 1) < 0.01, f"computed {computed}, table {table}")
+    require(abs(computed / slide - 1) > 0.02, f"computed {computed} is close to the slide's {slide}")
     return (
         "175.0B = 1750 亿，由表里的 96 层、宽 12288 算出来也是 1746 亿。课件的“1705 亿”大约是把 1750 的数字写颠倒了。"
     )
@@ -59,9 +54,9 @@ def _terabytes() -> dict[str, object]:
 
 def _settle_terabytes(values: dict[str, object]) -> str:
     share, bytes_each, _, webtext = values.values()
-    _require(float(share.rstrip("%")) < 2, f"{share} is left, not about one hundredth")
-    _require(bytes_each < 2, f"{bytes_each} bytes a token")
-    _require(webtext > 190, f"by this ratio WebText would be {webtext}, no more than WebText2")
+    require(float(share.rstrip("%")) < 2, f"{share} is left, not about one hundredth")
+    require(bytes_each < 2, f"{bytes_each} bytes a token")
+    require(webtext > 190, f"by this ratio WebText would be {webtext}, no more than WebText2")
     return (
         "45 TB 只是 Common Crawl 一家、过滤之前、压缩的纯文本，不是训练数据。过滤后是 570 GB，约 4000 亿个 token。"
         "每个 token 只有 1.4 字节，英文 BPE 做不到，所以 570 GB 多半也是压缩后的大小（这一句是推断）。"
@@ -87,10 +82,10 @@ def _epochs() -> dict[str, object]:
 
 
 def _settle_epochs(values: dict[str, object]) -> str:
-    _require(values["对不上的"] == ["WebText2"], f"what does not fit is {values['对不上的']}, not WebText2 alone")
-    _require(values["权重之和（%）"] == 101, f"weights sum to {values['权重之和（%）']}")
+    require(values["对不上的"] == ["WebText2"], f"what does not fit is {values['对不上的']}, not WebText2 alone")
+    require(values["权重之和（%）"] == 101, f"weights sum to {values['权重之和（%）']}")
     (_, web_most), (crawl_least, _) = list(values.values())[-2:]
-    _require(web_most < crawl_least, "one budget would explain both")
+    require(web_most < crawl_least, "one budget would explain both")
     low, high, _ = values["WebText2：算出的遍数范围 / 印的"]
     return (
         f"把三列都按四舍五入放宽，五行里只有 WebText2 对不上：应是 {low}–{high} 遍，印的是 2.9。"
@@ -112,11 +107,11 @@ def _rows() -> dict[str, object]:
 
 def _settle_rows(values: dict[str, object]) -> str:
     odd = [name for name, value in values.items() if "n_heads" in name and value[0] != value[1]]
-    _require(len(odd) == 2 and "XL" in odd[0] and "13B" in odd[1], f"rows that do not multiply: {odd}")
+    require(len(odd) == 2 and "XL" in odd[0] and "13B" in odd[1], f"rows that do not multiply: {odd}")
     counts = [value for name, value in values.items() if "参数量" in name]
     off = [abs(count / float(text[:-1]) / UNITS[text[-1]] - 1) for count, text in zip(counts, PRINTED)]
-    _require(sum(share > 0.1 for share in off) == 1 and off[3] > 0.1, f"relative differences {off}")
-    _require(abs(values["XL 改成 16 个头"] / 1.3e9 - 1) < 0.02, "XL with 16 heads is not 1.3B")
+    require(sum(share > 0.1 for share in off) == 1 and off[3] > 0.1, f"relative differences {off}")
+    require(abs(values["XL 改成 16 个头"] / 1.3e9 - 1) < 0.02, "XL with 16 heads is not 1.3B")
     return (
         "八行里 XL（24×128 = 3072 ≠ 2048）和 13B（40×128 = 5120 ≠ 5140）乘不起来。照印的算，XL 有 15.2 亿，"
         "改成 16 个头才是 13.2 亿，与“1.3B”相合；13B 改成宽 5120 是 128.5 亿，照印的是 129.4 亿，两者都写作 13B。"
@@ -134,8 +129,8 @@ def _shots() -> dict[str, object]:
 
 def _settle_shots(values: dict[str, object]) -> str:
     (many, some, few), paper, slide = values.values()
-    _require(many >= 100 > some >= few >= 10, f"{many}, {some}, {few} examples fit")
-    _require(paper[1] == slide[0], "the two ranges do not meet")
+    require(many >= 100 > some >= few >= 10, f"{many}, {some}, {few} examples fit")
+    require(paper[1] == slide[0], "the two ranges do not meet")
     return (
         "论文写的是“通常 10 到 100 个”，由 n_ctx = 2048 能放下多少决定。课件的 2–10 是后来常见的用法，不是论文的设定；"
         "按窗口算，只放 2–10 个等于每个示例占 204 到 1024 个 token。"
@@ -155,8 +150,8 @@ def _pareto() -> dict[str, object]:
 
 def _settle_pareto(values: dict[str, object]) -> str:
     scores, drawn, formula = map(np.array, values.values())
-    _require(bool((np.abs(drawn - formula) < 0.005).all()), f"drawn {drawn}, formula {formula}")
-    _require(bool((np.abs(drawn - scores) > 0.05).all()), "the rule is the score after all")
+    require(bool((np.abs(drawn - formula) < 0.005).all()), f"drawn {drawn}, formula {formula}")
+    require(bool((np.abs(drawn - scores) > 0.05).all()), "the rule is the score after all")
     return (
         "规则 np.random.pareto(9) > 1 − s 留下的概率是 (2 − s)⁻⁹，不是 s：0.5 分留 2.6 %，0.9 分留 42 %。"
         "numpy 的 pareto 从 0 起（Lomax 分布），P(X > x) = (1 + x)⁻⁹；若当成从 1 起的 Pareto，s 再低也会全留。"
@@ -178,8 +173,8 @@ def _laws() -> dict[str, object]:
 
 def _settle_laws(values: dict[str, object]) -> str:
     _, _, by_compute, by_size, ten_compute, ten_size = values.values()
-    _require(by_compute != by_size and ten_compute != ten_size, "the two laws say the same")
-    _require(math.isclose(by_compute, 1.73, abs_tol=0.02), f"by compute {by_compute}")
+    require(by_compute != by_size and ten_compute != ten_size, "the two laws say the same")
+    require(math.isclose(by_compute, 1.73, abs_tol=0.02), f"by compute {by_compute}")
     return (
         f"两条不同的律。GPT-3 的图 3.1 是损失对**计算量**：175B 处 {by_compute} nat。损失对**参数量**是 Kaplan 等人的，"
         f"假设数据足够多、训练到收敛：{by_size} nat。横轴不同，指数也不同，不能混用。"
@@ -200,8 +195,8 @@ def _threshold() -> dict[str, object]:
 
 def _settle_threshold(values: dict[str, object]) -> str:
     chances, spread = list(values.values())[2:]
-    _require(chances[0] > 0.6 and chances[1] > 0.99, f"chances {chances}")
-    _require(spread > 0.1, f"spread {spread}")
+    require(chances[0] > 0.6 and chances[1] > 0.99, f"chances {chances}")
+    require(spread > 0.1, f"spread {spread}")
     return (
         "附录 A 只说用 Spark 的 MinHashLSH、10 个哈希、与分类器相同的特征，数据平均减少 10 %；"
         "没有给阈值，“0.87”不是论文里的数。"

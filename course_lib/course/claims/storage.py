@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 
 from course_lib.course.claims.core import Summary
 from course_lib.course.claims.registry import experiment_file, known_id
+from course_lib.files import write_whole
 from course_lib.provenance import code_hash, judge_hash, words_hash
 
 FIELDS = {"id", "kind", "title", "statement", "refuted_if", "limits", "labels", "seeds", "settings", "figures"}
@@ -105,18 +104,7 @@ def write_record(record: Mapping[str, Any], path: Path) -> None:
             lines.append(f'  "figures": {{\n{inner}\n  }}')
         else:
             lines.append(f"  {_json(name)}: {_json(value)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write("{\n" + ",\n".join(lines) + "\n}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def _json(value: Any) -> str:

@@ -53,6 +53,12 @@ def settle(erratum: Erratum) -> Settled:
     return Settled(erratum=erratum, values=values, verdict=erratum.settles(values))
 
 
+def require(condition: bool, sentence: str) -> None:
+    """For `settles`: raise `ValueError` with the sentence unless the numbers are as the verdict says."""
+    if not condition:
+        raise ValueError(sentence)
+
+
 def errata_of(chapter: str) -> dict[str, Erratum]:
     """The errata of one chapter by id, in order: `ERRATA` of its errata.py. Imports torch with them.
 
