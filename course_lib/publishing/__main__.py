@@ -10,7 +10,7 @@ import sys
 
 from course_lib.console import speak_chinese
 
-MODULES = {"sync": "notebooks", "lint": "lint", "site": "site", "slides": "slides", "readmes": "readmes"}
+MODULES = {"sync": "notebooks", "lint": "lint", "site": "site", "slides": "slides", "readmes": "readmes", "new": "new"}
 
 
 def port(text: str) -> int:
@@ -38,6 +38,11 @@ def parser() -> argparse.ArgumentParser:
     site.add_argument("--port", type=port, default=8000)
     readmes = commands.add_parser("readmes", help="write the READMEs' tables of chapters from notebooks/course.yml")
     readmes.add_argument("--check", action="store_true", help="only say which README is behind")
+    new = commands.add_parser("new", help="lay an empty chapter that passes every check")
+    new.add_argument("number", help="as planned in notebooks/course.yml: 10")
+    new.add_argument("name", help="of its files and folders: vit")
+    new.add_argument("title", help="ViT")
+    new.add_argument("--claim", metavar="ID", help="lay a sample experiment, too: C14")
     commands.add_parser("browser", help="find the browser of the site tests, or say what to install")
     return top
 
