@@ -69,10 +69,10 @@ def lay(chapter: Chapter, claim: str | None = None) -> Chapter:
     try:
         for file, text in new.items():
             write_whole(file, text)
-        notebooks.sync([chapter.stem])
+        notebooks.sync([chapter.stem], ROOT)
         chapter = replace(chapter, shows="新章，还没有图", reading=counted(chapter.notebook), running=RUNNING)
         write_whole(outline.FILE, entered(outline.FILE.read_text("utf-8"), chapter))
-        readmes.write()
+        readmes.write(ROOT)
     except BaseException:
         shutil.rmtree(chapter_files.CHAPTERS / f"ch{chapter.stem}", ignore_errors=True)
         shutil.rmtree(tests_of(chapter), ignore_errors=True)
@@ -92,7 +92,12 @@ def entered(text: str, chapter: Chapter) -> str:
     dumped = yaml.safe_dump(entry, allow_unicode=True, sort_keys=False, width=10_000)
     head = f'      - number: "{chapter.number}"\n'
     lines = "".join(f"        {line}\n" for line in dumped.splitlines())
-    return re.sub(f"{re.escape(head)}(?: {{8}}.*\n)*", lambda _: head + lines, text, count=1)
+    text, found = re.subn(f"{re.escape(head)}(?: {{8}}.*\n)*", lambda _: head + lines, text)
+    if found != 1:
+        raise ValueError(
+            f"{outline.FILE.name} should say {head.strip()} on a line of its own, once; it does {found} times"
+        )
+    return text
 
 
 def tests_of(chapter: Chapter) -> Path:
