@@ -33,29 +33,32 @@ def planned(number: str, name: str, title: str) -> Chapter:
     if entry is None:
         raise ValueError(f"chapter {number!r} is not planned; give it an entry in notebooks/{outline.FILE.name} first")
     if entry.is_open or number in chapter_files.folders():
-        raise ValueError(f"chapter {number} exists: {entry.page}.py")
-    if not re.fullmatch("[a-z0-9_]+", name):
-        raise ValueError(f"the name {name!r} becomes a folder; use a-z, 0-9 and _ only")
+        raise ValueError(f"chapter {number} exists: {entry.page}.py, or its folder in course_lib/chapters")
+    if not re.fullmatch("[a-z0-9]+(_[a-z0-9]+)*", name):
+        raise ValueError(f"the name {name!r} becomes a folder; use a-z, 0-9 and single _ between them")
     if not title.strip() or not title.isprintable() or "|" in title:
         raise ValueError(f"the title {title!r} stands in tables; write one line without |")
     return replace(entry, name=name, title=title)
 
 
+def folders(chapter: Chapter) -> dict[str, Path]:
+    """Part of the mould -> folder that belongs to the chapter alone."""
+    name = f"ch{chapter.stem}"
+    return {"chapter": chapter_files.CHAPTERS / name, "tests": ROOT / "tests" / "chapters" / name}
+
+
 def texts(chapter: Chapter, claim: str | None = None) -> dict[Path, str]:
     """File -> text of all that is new. Raises ValueError for a claim that exists or is no id."""
-    folders = {"chapter": chapter_files.CHAPTERS / f"ch{chapter.stem}", "tests": tests_of(chapter)}
     files = {chapter.source: MOULD / "notebook.py.txt"}
-    for name, folder in folders.items():
+    for name, folder in folders(chapter).items():
         for text in (MOULD / name).rglob("*.txt"):
             files[folder / text.relative_to(MOULD / name).with_suffix("")] = text
     if claim is not None:
         if not re.fullmatch(r"C\d\d[a-z]?", claim) or claim in experiment_files():
-            raise ValueError(
-                f"claim {claim!r} is taken, or not like C14 or C14b; there are {', '.join(experiment_files())}"
-            )
-        files[folders["chapter"] / "experiments" / f"{claim.lower()}_{chapter.name}.py"] = MOULD / "claim.py.txt"
-    words = {name: str(getattr(chapter, name)) for name in ("number", "name", "title", "english", "reading", "running")}
-    words |= {"topic": chapter.stem.replace("_", "-"), "claim": claim or ""}
+            raise ValueError(f"claim {claim!r} is taken, or not like C14b; there are {', '.join(experiment_files())}")
+        experiment = f"experiments/{claim.lower()}_{chapter.name}.py"
+        files[folders(chapter)["chapter"] / experiment] = MOULD / "claim.py.txt"
+    words = vars(chapter) | {"topic": chapter.stem.replace("_", "-"), "claim": claim}
     return {file: _filled(text.read_text("utf-8"), words) for file, text in files.items()}
 
 
@@ -64,6 +67,9 @@ def lay(chapter: Chapter, claim: str | None = None) -> Chapter:
 
     Returns the chapter as entered. Raises what failed: ValueError, OSError, ExecutionFailed.
     """
+    own = [*folders(chapter).values(), chapter.source, chapter.notebook]
+    if there := [path.relative_to(ROOT).as_posix() for path in own if path.exists()]:
+        raise ValueError(f"{', '.join(there)} would be overwritten; move it away first")
     new = texts(replace(chapter, reading=READING, running=RUNNING), claim)
     kept = {file: file.read_bytes() for file in (outline.FILE, *(ROOT / name for name in readmes.READMES))}
     try:
@@ -74,10 +80,8 @@ def lay(chapter: Chapter, claim: str | None = None) -> Chapter:
         write_whole(outline.FILE, entered(outline.FILE.read_text("utf-8"), chapter))
         readmes.write(ROOT)
     except BaseException:
-        shutil.rmtree(chapter_files.CHAPTERS / f"ch{chapter.stem}", ignore_errors=True)
-        shutil.rmtree(tests_of(chapter), ignore_errors=True)
-        for file in (chapter.source, chapter.notebook):
-            file.unlink(missing_ok=True)
+        for path in own:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         with suppress(OSError):  # the part's folder, where this would have been its first chapter
             chapter.source.parent.rmdir()
         for file, text in kept.items():
@@ -94,33 +98,22 @@ def entered(text: str, chapter: Chapter) -> str:
     lines = "".join(f"        {line}\n" for line in dumped.splitlines())
     text, found = re.subn(f"{re.escape(head)}(?: {{8}}.*\n)*", lambda _: head + lines, text)
     if found != 1:
-        raise ValueError(
-            f"{outline.FILE.name} should say {head.strip()} on a line of its own, once; it does {found} times"
-        )
+        raise ValueError(f"{outline.FILE.name} says {found} times {head.strip()}; it should stand on one line, once")
     return text
 
 
-def tests_of(chapter: Chapter) -> Path:
-    """Folder of the chapter's tests."""
-    return ROOT / "tests" / "chapters" / f"ch{chapter.stem}"
-
-
 def main(args: argparse.Namespace) -> int:
-    """`new number name title [--claim ID]`; exit status 1 if the notebook cannot be executed."""
+    """Lay one chapter and say what comes next; exit status 1 if the notebook cannot be executed."""
     try:
         chapter = lay(planned(args.number, args.name, args.title), args.claim)
     except notebooks.ExecutionFailed as error:
         print(f"{error}\nnothing was left behind", file=sys.stderr)
         return 1
-    print(f"{chapter.page}.py, course_lib/chapters/ch{chapter.stem}/, tests/chapters/ch{chapter.stem}/: write them")
+    print(f"to be written: {chapter.page}.py, and ch{chapter.stem} in course_lib/chapters and tests/chapters")
     if args.claim:
-        print(
-            f"run python -m course_lib.course.claims run {args.claim}; refute it in tests/course/claims/test_judges.py"
-        )
+        print(f"{args.claim}: python -m course_lib.course.claims run {args.claim}; tests/course/claims/test_judges.py")
     return 0
 
 
-def _filled(text: str, words: dict[str, str]) -> str:
-    for name, word in words.items():
-        text = text.replace(f"@{name}@", word)
-    return text
+def _filled(text: str, words: dict[str, object]) -> str:
+    return re.sub("@([a-z]+)@", lambda match: str(words[match[1]]), text)

@@ -90,9 +90,10 @@ def test_a_laid_chapter_passes_lint_its_own_tests_and_the_registries(tmp_path):
     [
         ("77", "vit", "ViT", "77' is not planned"),
         ("5", "vit", "ViT", "5' is not planned"),
-        ("05", "vit", "ViT", "chapter 05 exists: notebooks/1_foundations/05_kv_cache.py"),
-        ("99", "Vi-T", "ViT", "use a-z, 0-9 and _"),
-        ("99", "", "ViT", "use a-z, 0-9 and _"),
+        ("05", "vit", "ViT", "chapter 05 exists: notebooks/1_foundations/05_kv_cache.py, or"),
+        ("99", "Vi-T", "ViT", "use a-z, 0-9 and single _"),
+        ("99", "vit_", "ViT", "use a-z, 0-9 and single _"),
+        ("99", "", "ViT", "use a-z, 0-9 and single _"),
         ("99", "vit", "a | b", "one line without |"),
         ("99", "vit", "a\nb", "one line"),
     ],
@@ -111,13 +112,28 @@ def test_a_claim_that_is_taken_or_no_id_is_refused(claim):
         new.texts(outline.choose(["05"])[0], claim)
 
 
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    copied(tmp_path)
+    monkeypatch.setattr(chapter_files, "CHAPTERS", tmp_path / "course_lib" / "chapters")
+    monkeypatch.setattr(outline, "ROOT", tmp_path)
+    monkeypatch.setattr(outline, "FILE", tmp_path / "notebooks" / "course.yml")
+    monkeypatch.setattr(new, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_what_its_author_has_written_already_is_neither_overwritten_nor_removed(tree):
+    early = tree / "tests" / "chapters" / "ch99_vit" / "test_figures.py"
+    early.parent.mkdir(parents=True)
+    early.write_text("mine", "utf-8")
+    before = files(tree)
+    with pytest.raises(ValueError, match="tests/chapters/ch99_vit would be overwritten"):
+        new.lay(new.planned("99", "vit", "ViT"))
+    assert files(tree) == before
+
+
 @pytest.mark.parametrize("step", ["sync", "counted", "write"])
-def test_whatever_step_fails_nothing_is_left_behind(tmp_path, monkeypatch, step):
-    tree = copied(tmp_path)
-    monkeypatch.setattr(chapter_files, "CHAPTERS", tree / "course_lib" / "chapters")
-    monkeypatch.setattr(outline, "ROOT", tree)
-    monkeypatch.setattr(outline, "FILE", tree / "notebooks" / "course.yml")
-    monkeypatch.setattr(new, "ROOT", tree)
+def test_whatever_step_fails_nothing_is_left_behind(tree, monkeypatch, step):
     chapter, before = new.planned("99", "vit", "ViT"), files(tree)
 
     def executed(*_):
@@ -134,9 +150,7 @@ def test_whatever_step_fails_nothing_is_left_behind(tmp_path, monkeypatch, step)
     with pytest.raises(ExecutionFailed, match="cell 3"):
         new.lay(chapter)
     assert files(tree) == before
-    assert (
-        not (tree / "notebooks" / "3_posttraining").exists() and not (tree / "tests" / "chapters" / "ch99_vit").exists()
-    )
+    assert not (tree / "notebooks" / "3_posttraining").exists() and not list(tree.rglob("*99_vit*"))
 
 
 def test_an_entry_is_rewritten_and_all_around_it_stays():
