@@ -111,7 +111,8 @@ def main(args: argparse.Namespace) -> int:
         return 1
     print(f"to be written: {chapter.page}.py, and ch{chapter.stem} in course_lib/chapters and tests/chapters")
     if args.claim:
-        print(f"{args.claim}: python -m course_lib.course.claims run {args.claim}; tests/course/claims/test_judges.py")
+        print(f"{args.claim} wants figures that refute it in tests/course/claims/test_judges.py, and a record:")
+        print(f"  python -m course_lib.course.claims run {args.claim}")
     return 0
 
 
