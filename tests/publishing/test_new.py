@@ -48,7 +48,8 @@ assert f"阅读** 约 {chapter.reading} 分钟" in chapter.source.read_text("utf
 
 def copied(tree):
     """What a chapter is laid into: the package, the outline with a chapter 99 planned, the READMEs."""
-    shutil.copytree(ROOT / "course_lib", tree / "course_lib", ignore=shutil.ignore_patterns("weights", "records"))
+    ignored = shutil.ignore_patterns("weights", "records", "*.pyc.*", ".*.part")  # the last two are being written
+    shutil.copytree(ROOT / "course_lib", tree / "course_lib", ignore=ignored)
     for name in (*readmes.READMES, "pyproject.toml"):
         shutil.copy(ROOT / name, tree / name)
     (tree / "notebooks").mkdir()
