@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from course_lib.chapter_files import recipe_files
 from course_lib.course.claims import experiment_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,9 +96,9 @@ class Graph:
         for test in self.tests:
             reach = self.of_test(test)
             chapters = {chapter(f) for f in (hit if test.startswith("tests/notebooks/") else hit - pages)}
-            if reach & touched or chapter(test) in chapters:
+            if reach & touched or BY_NAME in reach and chapter(test) in chapters:
                 wanted[test] = None
-            elif chapters and BY_NAME in reach and not chapter(test):
+            elif BY_NAME in reach and chapters and not chapter(test):
                 wanted[test] = chapters | {None}
         return wanted
 
@@ -171,15 +172,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def of_item(item: pytest.Item) -> str | None:
-    """The chapter that a test names in its id."""
-    named = IN_ID.search(item.callspec.id) if hasattr(item, "callspec") else None
-    if named and named[2]:
-        return (
-            chapter(experiment_files()[named[2]].relative_to(ROOT).as_posix())
-            if named[2] in experiment_files()
-            else None
-        )
-    return named[1] if named else None
+    """The chapter that a test names in its id, itself or by a claim or a model of the zoo."""
+    if not (callspec := getattr(item, "callspec", None)):
+        return None
+    if (named := IN_ID.search(callspec.id)) and named[1]:
+        return named[1]
+    files = [experiment_files().get(named[2])] if named else recipe_files(callspec.id)
+    return chapter(files[0].relative_to(ROOT).as_posix()) if files and files[0] else None
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
