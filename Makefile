@@ -68,8 +68,8 @@ browser:
 NBVAL := $(BIN)/python -m pytest -n 2 --dist loadfile -p no:cacheprovider -p course_lib.publishing.kept_runs \
   --nbval-lax --nbval-sanitize-with tests/notebooks/nbval_sanitize.cfg
 TIMES := .cache/times
-# $(call part,name,command) runs a part of `make test` and notes how long it took
-part = s=$$(date +%s); $(2) && printf '%6d s  %s\n' $$(($$(date +%s) - s)) '$(1)' >> $(TIMES)
+# $(call part,name,command): run a part of `make test` and note how long it took
+part = @echo '$(2)'; s=$$(date +%s); $(2) && printf '%6d s  %s\n' $$(($$(date +%s) - s)) '$(1)' >> $(TIMES)
 
 test: $(VENV)/.test $(if $(ARGS),,browser)  ## every check of this project, what CI runs (ARGS=05: of one chapter)
 	+@mkdir -p .cache && : > $(TIMES)

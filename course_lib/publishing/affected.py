@@ -52,7 +52,8 @@ def of_chapters(numbers: set[str], graph: ImportGraph) -> Wanted:
     own = {test for test in graph.tests if chapter(test) in numbers}
     if missing := numbers - {chapter(test) for test in own}:
         raise pytest.UsageError(f"no tests of chapter {', '.join(sorted(missing))}; write two digits, as in 05")
-    return {test: numbers for test in graph.tests if BY_NAME in graph.of_test(test)} | dict.fromkeys(own)
+    through_all = {test for test in graph.tests if not chapter(test) and BY_NAME in graph.of_test(test)}
+    return dict.fromkeys(through_all, numbers) | dict.fromkeys(own)
 
 
 def changed_files(since: str | None = None, root: Path = ROOT) -> set[str] | None:
