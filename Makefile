@@ -54,22 +54,39 @@ sync: $(VENV)/.site  ## make every .py and .ipynb pair agree, re-executing what 
 format: $(VENV)/.test  ## let ruff format and fix
 	$(BIN)/ruff check --fix -q . && $(BIN)/ruff format -q .
 
-check: $(VENV)/.test  ## lint and fast tests (at most 3 minutes)
+check: $(VENV)/.test  ## lint, and the tests that a change can affect (3 minutes; ARGS=--all for every one)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m course_lib.publishing lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests --ignore tests/site --ignore tests/course/claims/test_quick.py $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -p course_lib.publishing.affected tests \
+	  --ignore tests/site --ignore tests/course/claims/test_quick.py $(ARGS)
 
 browser:
 	@$(BIN)/python -m course_lib.publishing browser
 
-test: $(VENV)/.test browser check  ## every check of this project (what CI runs)
-	$(BIN)/python -m pytest -n 2 tests/course/claims/test_quick.py
-	$(BIN)/python -m pytest -n 2 --dist loadfile -p no:cacheprovider -p course_lib.publishing.kept_runs \
-	  --nbval-lax --nbval-sanitize-with tests/notebooks/nbval_sanitize.cfg notebooks
-	$(BIN)/python -m course_lib.publishing site
-	$(BIN)/python -m pytest -n 2 tests/site
+NBVAL := $(BIN)/python -m pytest -n 2 --dist loadfile -p no:cacheprovider -p course_lib.publishing.kept_runs \
+  --nbval-lax --nbval-sanitize-with tests/notebooks/nbval_sanitize.cfg
+TIMES := .cache/times
+# $(call part,name,command): run a part of `make test` and note how long it took
+part = @echo '$(2)'; s=$$(date +%s); $(2) && printf '%6d s  %s\n' $$(($$(date +%s) - s)) '$(1)' >> $(TIMES)
+
+test: $(VENV)/.test $(if $(ARGS),,browser)  ## every check of this project, what CI runs (ARGS=05: of one chapter)
+	+@mkdir -p .cache && : > $(TIMES)
+ifeq ($(ARGS),)
+	$(call part,lint and fast tests,$(MAKE) check ARGS=--all)
+	$(call part,quick claims,$(BIN)/python -m pytest -n 2 tests/course/claims/test_quick.py)
+	$(call part,notebooks,$(NBVAL) notebooks)
+	$(call part,site,$(BIN)/python -m course_lib.publishing site)
+	$(call part,tests of the site,$(BIN)/python -m pytest -n 2 tests/site)
+else
+	$(call part,lint,$(BIN)/python -m course_lib.publishing lint $(ARGS))
+	$(call part,tests and quick claims,$(BIN)/python -m pytest -n 2 -p course_lib.publishing.affected tests \
+	  --ignore tests/site $(ARGS:%=--chapter %))
+	$(call part,notebook,$(NBVAL) $(foreach number,$(ARGS),$(wildcard notebooks/*/$(number)_*.ipynb)))
+	@echo "the site, made of all chapters, is left to: make test"
+endif
+	@cat $(TIMES)
 
 lock:  ## write requirements.lock anew from pyproject.toml, for every platform and Python at once
 	$(PIP) install uv
