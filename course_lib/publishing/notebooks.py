@@ -78,14 +78,11 @@ def sync(chapters: Iterable[str] = (), root: Path = ROOT) -> int:
     chosen = sources(chapters, root)
     stale = refresh(chosen)
     for source in chosen:
-        if source not in stale and not drift(source):
-            print(f"{source.stem}: up to date")
-            continue
         full = nbformat.read(cache_path(source), as_version=4)
         pair = source.with_suffix(".ipynb")
         previous = nbformat.read(pair, as_version=4) if pair.is_file() else None
         changed = _write(pair, strip(full, previous))
-        print(f"{source.stem}: {'written' if changed else 'same outputs as before'}", flush=True)
+        print(f"{source.stem}: {'written' if changed else 'up to date'}", flush=True)
     return len(stale)
 
 

@@ -40,7 +40,7 @@ from torch.testing import assert_close
 
 from course_lib.course.claims import figures_of, load_record
 from course_lib.toys.pronouns import LENGTH, PRONOUN, WORDS, encode_words, pronoun_sentences
-from course_lib.data.real.pictures.pictures import CREDITS, photograph
+from course_lib.data.real.pictures import CREDITS, photograph
 from course_lib.foundations import attention
 from course_lib.foundations.attention import MultiHeadAttention, attend, attention_weights, causal_mask
 from course_lib.foundations.embedding import Embedding
