@@ -10,7 +10,8 @@ from course_lib.publishing.minutes import counted
 
 @pytest.mark.parametrize("chapter", outline.opened(), ids=lambda chapter: chapter.stem)
 def test_the_outline_says_the_counted_minutes(chapter):
-    assert chapter.reading == counted(chapter.notebook), f"reading of {chapter.number} in notebooks/course.yml"
+    now = counted(chapter.notebook)
+    assert abs(chapter.reading - now) <= 2, f"reading of {chapter.number} in notebooks/course.yml: write {now}"
 
 
 def test_prose_code_figures_and_widgets_count_until_the_exercises(tmp_path):
