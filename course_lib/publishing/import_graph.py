@@ -57,10 +57,10 @@ class ImportGraph:
         found = set(changed)
         for path in map(PurePosixPath, changed):
             top = path.parts[0]
-            if top == "notebooks":
+            if path.suffix == ".ipynb":
                 found.add(str(path.with_suffix(".py")))
             elif path.suffix != ".py" or top not in ("course_lib", "tests"):
-                names = {path.name} if top in ("course_lib", "tests") else {path.name, top}
+                names = {path.name} if top in ("course_lib", "tests", "notebooks") else {path.name, top}
                 beside = ({f for f in self.files if PurePosixPath(f).parent == folder} for folder in path.parents)
                 found |= next(filter(None, beside), set()) | {f for f in self.files if names & self.read(f)[1]}
         return found

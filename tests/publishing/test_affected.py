@@ -110,7 +110,7 @@ def test_what_everything_stands_on_selects_everything(file):
 
 
 def test_data_counts_for_those_that_name_it():
-    assert "tests/chapters/ch00_start/test_figures.py" in affected({"book/timeline.yml"}, GRAPH)
+    assert "tests/chapters/ch00_start/test_figures.py" in affected({"notebooks/course.yml"}, GRAPH)
     assert whole(affected({"benchmarks/results/decoding.json"}, GRAPH)) >= {"tests/test_benchmarks.py"}
     assert affected({"CHANGELOG" + ".md"}, GRAPH) == {}  # in two pieces, or this test would name it
 
