@@ -9,6 +9,7 @@ import platform
 import statistics
 import time
 from dataclasses import dataclass
+from html import escape
 
 import torch
 
@@ -45,7 +46,7 @@ class Device:
     def _repr_html_(self) -> str:
         cell = "text-align:left;padding:.15em 1em .15em 0"
         rows = "".join(
-            f'<tr><th scope="row" style="{cell}">{name}</th><td style="{cell}">{value}</td></tr>'
+            f'<tr><th scope="row" style="{cell}">{escape(name)}</th><td style="{cell}">{escape(value)}</td></tr>'
             for name, value in self._rows()
         )
         return f'<table class="device-report"><tbody>{rows}</tbody></table>'

@@ -15,6 +15,8 @@ from course_lib.widgets.style import FONT
 BOOK = ROOT / "book"
 BUILD = BOOK / "_build"
 HTML = BUILD / "html"
+# what a page may load: this site's own files (file: when it is opened from a disk), and what stands in the page itself
+POLICY = "default-src 'self' file: data: blob: 'unsafe-inline'; object-src 'none'; base-uri 'self'"
 
 
 def copy_assets(target: Path) -> None:
@@ -37,3 +39,9 @@ def web_font(folder: Path = HTML) -> None:
     for target in (folder / "_static", folder / "slides" / "assets"):
         if target.is_dir():
             subset.save_font(font, str(target / "CourseSans-SC.woff"), options)
+            shutil.copy(FONT.with_name("OFL.txt"), target / "CourseSans-SC.OFL.txt")
+
+
+def guarded(page: str) -> str:
+    """The page with the policy that keeps it to its own site."""
+    return page.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">', 1)

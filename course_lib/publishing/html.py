@@ -181,7 +181,7 @@ def fences_to_html(source: str) -> str:
             title = opening["title"].strip() or _TITLES.get(kind, "")
             classes = " ".join(dict.fromkeys(["admonition", kind, *options.get("class", "").split()]))
             tag = "details" if "dropdown" in classes else "div"
-            out += ["", f'<{tag} class="{classes}">']
+            out += ["", f'<{tag} class="{html.escape(classes)}">']
             if title:
                 name = "summary" if tag == "details" else "p"
                 out.append(f'<{name} class="admonition-title">{html.escape(title)}</{name}>')

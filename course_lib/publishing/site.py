@@ -20,7 +20,7 @@ from nbformat import NotebookNode
 from course_lib.course import outline
 from course_lib.course.outline import ROOT, Chapter
 from course_lib.publishing import slides
-from course_lib.publishing.assets import BOOK, BUILD, HTML, copy_assets, web_font
+from course_lib.publishing.assets import BOOK, BUILD, HTML, copy_assets, guarded, web_font
 from course_lib.publishing.notebooks import cache_path, is_fresh, refresh
 from course_lib.publishing.pages import chapter_page, downloadable, executed_notebook
 from course_lib.publishing.serve import server
@@ -114,6 +114,8 @@ def build() -> Path:
     stage(notebooks)
     shutil.rmtree(HTML, ignore_errors=True)
     run_jupyter_book()
+    for page in HTML.rglob("*.html"):
+        page.write_text(guarded(page.read_text("utf-8")), "utf-8")
     for chapter in notebooks:
         shutil.copy(downloadable(chapter), HTML / "_sources" / f"{chapter.page}.ipynb")
     slides.build(notebooks)

@@ -19,7 +19,7 @@ from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
 from course_lib.course.outline import Chapter, choose, opened
-from course_lib.publishing.assets import BOOK, HTML, copy_assets, web_font
+from course_lib.publishing.assets import BOOK, HTML, copy_assets, guarded, web_font
 from course_lib.publishing.html import fences_to_html, hide_input, only_presents, static_notebook
 from course_lib.publishing.pages import executed_notebook, site_links
 
@@ -98,7 +98,7 @@ def build(notebooks: dict[Chapter, NotebookNode], target: Path = HTML / "slides"
     shutil.copy(BOOK / "slides_template" / "slides.css", assets)
     (assets / "pygments.css").write_text(HtmlFormatter(style="friendly").get_style_defs(".highlight"), encoding="utf-8")
     for chapter, notebook in notebooks.items():
-        (target / f"{chapter.stem}.html").write_text(deck(chapter, notebook), encoding="utf-8")
+        (target / f"{chapter.stem}.html").write_text(guarded(deck(chapter, notebook)), encoding="utf-8")
 
 
 def main(args: argparse.Namespace) -> int:

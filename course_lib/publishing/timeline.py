@@ -28,14 +28,13 @@ def timeline_svg(pages: dict[str, str]) -> str:
     for lane, title in titles.items():
         x = left + 14 + lane_width * lanes[lane]
         ys = [y for e, (_, y) in zip(events, places) if e.lane == lane]
-        out.append(f'<text class="tl-lane tl-{lane}" x="{x - 9}" y="24">{title}</text>')
+        out.append(f'<text class="tl-lane tl-{lane}" x="{x - 9}" y="24">{html.escape(title)}</text>')
         out.append(f'<line class="tl-line tl-{lane}" x1="{x}" x2="{x}" y1="{min(ys)}" y2="{max(ys)}"/>')
     for event, (x, y) in zip(events, places):
         link = pages.get(event.chapter)
-        out.append(f'<text class="tl-date" x="4" y="{y + 5}">{event.date}</text>')
-        title = f"{event.date} {event.name}，第 {event.chapter} 章"
-        if event.note:
-            title += f"（{event.note}）"
+        out.append(f'<text class="tl-date" x="4" y="{y + 5}">{html.escape(event.date)}</text>')
+        note = f"（{event.note}）" if event.note else ""
+        title = html.escape(f"{event.date} {event.name}，第 {event.chapter} 章{note}")
         station = (
             f'<circle class="tl-{event.lane}" cx="{x}" cy="{y}" r="7"/>'
             f'<text x="{x + 14}" y="{y + 5}">{html.escape(event.name)}'

@@ -134,6 +134,7 @@ def test_web_font_holds_what_pages_and_widgets_write(tmp_path):
     assets.web_font(tmp_path)
     held = TTFont(tmp_path / "_static" / "CourseSans-SC.woff").getBestCmap()
     assert {ord(c) for c in "位置分量，纵轴"} <= set(held) and ord("乘") not in held
+    assert "SIL OPEN FONT LICENSE" in (tmp_path / "_static" / "CourseSans-SC.OFL.txt").read_text("utf-8").upper()
 
 
 def test_web_font_stands_before_every_family_that_a_bare_linux_has():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import threading
 from html.parser import HTMLParser
 from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
@@ -10,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from course_lib.course import outline
+from course_lib.publishing.serve import server
 
 PICTURE = """box => [...box.querySelectorAll('img')].map(i => i.src).join() +
   [...box.querySelectorAll('svg')].map(s => s.outerHTML).join()"""
@@ -235,3 +237,24 @@ def test_deck_text_is_large_enough(visit, folder, decks):
         with visit((folder / name).as_uri(), [], viewport={"width": 1280, "height": 720}) as page:
             page.wait_for_function("window.Reveal && Reveal.isReady()")
             assert page.evaluate(small) == [], name
+
+
+def test_a_deck_obeys_no_other_site(visit, address, folder, decks, tmp_path):
+    """A page of another origin frames a deck and asks it to turn; a page of the same one may."""
+    turn = "deck => deck.contentWindow.postMessage(JSON.stringify({ method: 'slide', args: [2] }), '*')"
+    at = "() => Reveal.getIndices().h"
+    frame = f'<iframe width="900" height="600" src="{address}{decks[0]}"></iframe>'
+    (tmp_path / "frame.html").write_text(frame, "utf-8")
+    with server(tmp_path) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        with visit(f"http://127.0.0.1:{other.server_port}/frame.html", []) as page:
+            deck = page.frames[1]
+            deck.wait_for_function("window.Reveal && Reveal.isReady()")
+            page.locator("iframe").evaluate(turn)
+            page.wait_for_timeout(500)
+            assert deck.evaluate(at) == 0
+        other.shutdown()
+    with visit(address + decks[0], []) as page:
+        page.wait_for_function("window.Reveal && Reveal.isReady()")
+        page.evaluate("window.postMessage(JSON.stringify({ method: 'slide', args: [2] }), '*')")
+        page.wait_for_function("Reveal.getIndices().h === 2")
