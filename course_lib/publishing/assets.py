@@ -15,8 +15,9 @@ from course_lib.widgets.style import FONT
 BOOK = ROOT / "book"
 BUILD = BOOK / "_build"
 HTML = BUILD / "html"
-# what a page may load: this site's own files (file: when it is opened from a disk), and what stands in the page itself
-POLICY = "default-src 'self' file: data: blob: 'unsafe-inline'; object-src 'none'; base-uri 'self'"
+# what a page may load: this site's own files (file: when it is opened from a disk), and what stands in the page itself;
+# MathJax and Sphinx's scripts evaluate code of their own
+POLICY = "default-src 'self' file: data: blob: 'unsafe-inline' 'unsafe-eval'; object-src 'none'; base-uri 'self'"
 
 
 def copy_assets(target: Path) -> None:
