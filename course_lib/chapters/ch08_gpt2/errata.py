@@ -25,7 +25,7 @@ def _versus_bert() -> dict[str, object]:
     return {
         "十个词的句子，填第 5 个空：单向模型看得见几个词": int(causal),
         "双向模型看得见几个词": T - 1,
-        "论文：CoQA 零样本，GPT-2 的 F1": 55,
+        "论文：CoQA 零样本，GPT-2 的 F1（摘要：胜过或持平 4 个基线中的 3 个）": 55,
         "论文：CoQA 上人的 F1（以 BERT 为底的监督系统已经接近）": 89,
     }
 
@@ -36,8 +36,8 @@ def _settle_versus_bert(values: dict[str, object]) -> str:
     require(zero_shot < supervised, f"zero-shot {zero_shot} is not below supervised {supervised}")
     return (
         "论文没有说反超。它说的是：不清楚 GPT-2 多出来的数据和容量，能否弥补 BERT 所指出的单向表示的低效，"
-        f"留给以后的微调实验。CoQA 上零样本 {zero_shot} F1，离监督系统接近的 {supervised} 还远。"
-        "新意在于不用任何标注就能做，而不在分数更高。"
+        f"留给以后的微调实验。CoQA 上零样本 {zero_shot} F1，不用 12.7 万条标注就胜过或持平 4 个基线中的 3 个，"
+        f"可是离以 BERT 为底的监督系统接近的 {supervised} 还远。新意在于不用标注就能做，而不在分数更高。"
     )
 
 
@@ -58,7 +58,7 @@ def _settle_counts(values: dict[str, object]) -> str:
     require(printed == other, f"with GPT-1's vocabulary the counts are {other}, printed are {printed}")
     return (
         f"课件的 15 亿没有错，准确的数是 {counted[-1]}。论文表 2 的四个数都少了，官方仓库后来说明那是算错，"
-        "所以今天叫 124M、355M、774M、1558M。我们算到：把词表换成 GPT-1 的 40,478、其余不动，"
+        "先公开的 117M、345M 改名 124M、355M；后公开的两个一开始就叫 774M、1558M。我们算到：把词表换成 GPT-1 的 40,478、其余不动，"
         "四个数恰好都是表 2 印的。这是推测的来源，不是论文说的。"
     )
 
@@ -148,7 +148,7 @@ ERRATA = [
         title="117M 还是 124M：四个参数量",
         slide="“参数量：15 亿”。",
         paper="表 2：117M、345M、762M、1542M。",
-        code="openai/gpt-2 的说明文件承认以前的数算错了；目录名后来改成 124M、355M、774M、1558M。",
+        code="openai/gpt-2 的说明文件承认以前的数算错了；117M、345M 两个目录改名 124M、355M，后两个公开时已是 774M、1558M。",
         compute=_counts,
         settles=_settle_counts,
         sources=[f"{RADFORD}, table 2", "openai/gpt-2: README.md", "huggingface: openai-community/gpt2-xl config.json"],
@@ -157,7 +157,7 @@ ERRATA = [
         id="K08-3",
         chapter="08",
         title="“未来的分数变成 0”",
-        slide="课件没有展开；网上的图解常说掩码把未来的分数变成 0。",
+        slide="网上的图解常说：掩码把未来的分数变成 0。",
         paper="沿用 GPT-1 的解码器：未来的位置在 softmax 之前填 −∞（Vaswani 等 2017，3.2.3）。",
         code="mask_attn_weights 把未来的分数减到 −1e10，然后才做 softmax。",
         compute=_future,

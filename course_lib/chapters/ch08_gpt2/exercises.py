@@ -1,45 +1,103 @@
-"""Exercises of chapter 08, GPT-2: counting, cutting the tail, finding leaks."""
+"""Exercises of chapter 08, GPT-2: the tail of a distribution, the residual stream, leaks, and what layers cost."""
+
+import math
 
 import torch
 
 from course_lib.course.exercises.core import Exercise, Mistake
-from course_lib.decoding.sampling import keep_top_p, penalise
+from course_lib.decoding.sampling import penalise
 
 
-def _top_p_cases(rng):
-    cases = []
-    for n_vocab, p in ((3, 0.6), (4, 0.5), (6, 0.9), (12, 0.75), (12, 0.2)):
-        cases.append((torch.from_numpy(rng.normal(scale=2.0, size=(1, n_vocab))), p))
-    return cases
+def _norm(x):
+    return torch.nn.functional.layer_norm(x, x.shape[-1:])
 
 
-def _by_mass(logits, p, *, keep_crossing=True, of=lambda logits: logits.softmax(-1)):
-    ordered, order = of(logits).sort(dim=-1, descending=True)
-    reached = ordered.cumsum(-1) - (ordered if keep_crossing else 0)
-    dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, reached >= p)
+def pre_norm_block(x, attention, feedforward):
+    h = x + attention(_norm(x))
+    return h + feedforward(_norm(h))
+
+
+def _norm_on_the_trunk(x, attention, feedforward):
+    x = _norm(x)
+    x = x + attention(x)
+    x = _norm(x)
+    return x + feedforward(x)
+
+
+def _post_norm(x, attention, feedforward):
+    h = _norm(x + attention(x))
+    return _norm(h + feedforward(h))
+
+
+def _second_reads_the_first(x, attention, feedforward):
+    return x + attention(_norm(x)) + feedforward(_norm(x))
+
+
+def _second_norm_forgotten(x, attention, feedforward):
+    h = x + attention(_norm(x))
+    return h + feedforward(h)
+
+
+def _no_residual(x, attention, feedforward):
+    return feedforward(_norm(attention(_norm(x))))
+
+
+def _norm_after_the_branch(x, attention, feedforward):
+    h = x + _norm(attention(x))
+    return h + _norm(feedforward(h))
+
+
+class _Mix:
+    """A branch that mixes places and features, so that attention and feed-forward cannot be taken for each other."""
+
+    def __init__(self, name, places, features):
+        self.name, self.places, self.features = name, places, features
+
+    def __call__(self, x):
+        return torch.tanh(self.places @ x @ self.features)
+
+    def __repr__(self):
+        return self.name
+
+
+def _block_cases(rng):
+    def numbers(*shape):
+        return torch.from_numpy(rng.normal(size=shape))
+
+    return [
+        (
+            3 * numbers(B, T, D),
+            _Mix("attention", numbers(T, T), numbers(D, D)),
+            _Mix("feedforward", torch.eye(T, dtype=torch.float64), numbers(D, D)),
+        )
+        for B, T, D in ((1, 1, 3), (1, 2, 4), (2, 3, 5))
+    ]
+
+
+def min_p(logits, share):
+    return logits.masked_fill(logits < logits.amax(dim=-1, keepdim=True) + math.log(share), -torch.inf)
+
+
+def _min_p_cases(rng):
+    sizes = ((1, 3, 0.5), (1, 5, 0.3), (2, 6, 0.2), (3, 8, 0.1))
+    return [(torch.from_numpy(rng.normal(scale=2.0, size=(B, V)) + 3), share) for B, V, share in sizes]
+
+
+def _kept_by_mass(logits, share):
+    ordered, order = logits.softmax(-1).sort(dim=-1, descending=True)
+    dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, ordered.cumsum(-1) - ordered >= share)
     return logits.masked_fill(dropped, -torch.inf)
 
 
-def _ascending(logits, p):
-    ordered, order = logits.softmax(-1).sort(dim=-1)
-    dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, ordered.cumsum(-1) - ordered >= p)
-    return logits.masked_fill(dropped, -torch.inf)
+def furthest_look(moved):
+    return max((j - i for j, i in moved.nonzero().tolist()), default=0)
 
 
-def _without_scatter(logits, p):
-    ordered = logits.softmax(-1).sort(dim=-1, descending=True).values
-    return logits.masked_fill(ordered.cumsum(-1) - ordered >= p, -torch.inf)
-
-
-def _threshold(logits, p):
-    return logits.masked_fill(logits.softmax(-1) < 1 - p, -torch.inf)
-
-
-def _leak_cases(rng):
+def _lit_cases(rng):
     cases = []
-    for T, density in ((2, 1.0), (3, 0.0), (3, 0.5), (5, 0.4), (6, 0.7)):
+    for T, density in ((2, 0.0), (3, 0.0), (3, 0.6), (5, 0.3), (6, 0.15), (7, 0.1)):
         lit = torch.from_numpy(rng.random((T, T)) < density)
-        cases.append((lit | torch.eye(T, dtype=torch.bool),))
+        cases.append((lit | torch.ones(T, T, dtype=torch.bool).triu(),))
     return cases
 
 
@@ -52,6 +110,10 @@ def _penalty_cases(rng):
         said[0, :2] = True
         cases.append((logits, said, penalty))
     return cases
+
+
+def _divide_all(logits, said, penalty):
+    return torch.where(said, logits / penalty, logits)
 
 
 EXERCISES = [
@@ -68,132 +130,290 @@ EXERCISES = [
         solution=0.5 / 0.85,
         mistakes=[
             Mistake("not_renormalised", 0.5, "截断以后剩下的要重新归一，和才是 1：除以留下的总和。"),
-            Mistake("short", 0.5 / 0.7, "你只留了两个，和是 0.7，不到 0.8。要留到和达到 p，跨过 p 的那个也留。"),
-            Mistake("divided_by_p", 0.5 / 0.8, "要除以留下的总和 0.85，不是除以 p = 0.8。"),
-            Mistake("one_more", 0.5 / 0.95, "你多留了一个：前三个的和 0.85 已经过了 0.8。"),
+            Mistake("short", 0.5 / 0.7, "0.5 ÷ 0.7 是只留两个的答案，它们的和 0.7 不到 0.8。跨过 p 的那个也留。"),
+            Mistake("divided_by_p", 0.5 / 0.8, "要除以真正留下的总和，不是除以 p = 0.8。"),
+            Mistake("one_more", 0.5 / 0.95, "0.5 ÷ 0.95 是留四个的答案：前三个的和 0.85 已经过了 0.8。"),
+            Mistake("only_one", 1.0, "只留第一个，和是 0.5，不到 0.8，还要接着留。"),
+            Mistake("how_many", 3, "3 是留下的个数。问的是第一个词归一以后的概率。"),
+            Mistake("kept_sum", 0.85, "0.85 是留下的总和。第一个词占其中多少？"),
+            Mistake("second", 0.2 / 0.85, "这是第二个词的概率，问的是第一个。"),
         ],
         hints=["从大到小加：0.5、0.7、0.85。", "第一次达到 0.8 时停，留下三个。", "0.5 除以 0.85。"],
         passes="留下几个由分布自己定：尖的分布留一两个，平的分布留很多个。top-k 做不到这一点。",
-        next="温度调到 2 再做 top-p = 0.8，会留下更多还是更少？先调温度还是先截断，结果一样吗？",
+        next="温度调到 2，再做 top-p = 0.8，留下几个？",
+        follow_up=Exercise(
+            id="08-gpt2-1-next",
+            title="先加热，再截断",
+            level=1,
+            minutes=2,
+            task="同样五个概率，先把温度调到 2（概率开平方再归一），再做 top-p = 0.8。留下几个？",
+            stub="answer = ...  # 一个整数",
+            solution=4,
+            mistakes=[
+                Mistake("as_before", 3, "3 是温度 1 的答案。温度 2 把分布压平，前三个的和只有 0.74。"),
+                Mistake("sharper", 2, "你把分布变尖了：温度大于 1 是变平。开平方，不是平方。"),
+                Mistake("all", 5, "前四个的和 0.89 已经过了 0.8，第五个不留。"),
+            ],
+            hints=["开平方：0.71、0.45、0.39、0.32、0.22，和 2.08。", "归一后累加：0.34、0.56、0.74、0.89。"],
+            passes="同一个 p，分布越平，核越大。所以两步的次序不能换。",
+            next="若先截断再加热，留下几个？",
+            tolerance=0.0,
+        ),
     ),
     Exercise(
         id="08-gpt2-2",
-        title="自己写 top-p",
+        title="另一种切尾巴：min-p",
         level=2,
-        minutes=8,
+        minutes=7,
         task=(
-            "写 `my_top_p(logits, p)`：`logits` [B, V]，0 < p < 1。\n"
-            "从大到小，留下概率之和第一次达到 p 的那几个词，其余的分数填 −∞。留下的分数不变。"
+            "有人嫌 top-p 在平的分布上留得太多，改用 **min-p**：概率不到最大概率的 `share` 倍的词全部去掉。\n"
+            "写 `my_min_p(logits, share)`：`logits` [B, V]，0 < share < 1。去掉的分数填 −∞，留下的分数不变。每一行各有自己的最大值。"
         ),
-        stub="def my_top_p(logits, p):\n    ...",
-        solution=keep_top_p,
+        stub="def my_min_p(logits, share):\n    ...",
+        solution=min_p,
         mistakes=[
             Mistake(
-                "without_the_crossing",
-                lambda logits, p: _by_mass(logits, p, keep_crossing=False),
-                "跨过 p 的那个词也要留。你只留了和小于 p 的，最大的词的概率超过 p 时，一个都不剩。",
+                "absolute",
+                lambda logits, share: logits.masked_fill(logits.softmax(-1) < share, -torch.inf),
+                "你把 share 当成了概率的门槛。门槛是 share 乘以这一行最大的概率。",
+            ),
+            Mistake("mass", _kept_by_mass, "这是 top-p：看累加的和。min-p 只拿每个词与最大的词相比。"),
+            Mistake(
+                "logits_times_share",
+                lambda logits, share: logits.masked_fill(logits < share * logits.amax(-1, keepdim=True), -torch.inf),
+                "你拿分数去乘 share。分数不是概率：概率的几倍，在分数上是加 ln share。",
             ),
             Mistake(
-                "ascending",
-                _ascending,
-                "你从小到大累加了：留下的是尾巴。要 descending=True。",
-            ),
-            Mistake(
-                "not_put_back",
-                _without_scatter,
-                "排序以后的位置不是原来的位置。掩码要用 scatter 放回原来的次序。",
-            ),
-            Mistake(
-                "threshold",
-                _threshold,
-                "你把它当成了概率的门槛。top-p 看的是累加的和，门槛随分布变。",
+                "one_maximum_for_all",
+                lambda logits, share: logits.masked_fill(
+                    logits.softmax(-1) < share * logits.softmax(-1).amax(), -torch.inf
+                ),
+                "你取了整批的最大值。每一行要同自己的最大值比：amax(dim=-1, keepdim=True)。",
             ),
             Mistake(
                 "probabilities",
-                lambda logits, p: keep_top_p(logits, p).softmax(-1),
-                "返回的应当是分数，不是概率：留下的保持原样，其余填 −∞。",
+                lambda logits, share: min_p(logits, share).softmax(-1),
+                "返回的是概率。要返回分数：留下的保持原样，其余填 −∞。",
+            ),
+            Mistake(
+                "zeros",
+                lambda logits, share: logits.masked_fill(min_p(logits, share).isinf(), 0.0),
+                "去掉的词填了 0。e⁰ = 1，它们照样会被抽中；要填 −∞。",
+            ),
+            Mistake(
+                "turned_round",
+                lambda logits, share: logits.masked_fill(~min_p(logits, share).isinf(), -torch.inf),
+                "留和去掉反了：去掉的应当是小的那些。",
             ),
         ],
         hints=[
-            "logits.sort(dim=-1, descending=True) 给出排好的分数和它们原来的位置。",
-            "一个词留下，当且仅当比它大的那些加起来还不到 p：cumsum 减去自己。",
-            "dropped = zeros_like(logits, dtype=bool).scatter(-1, order, before >= p)。",
+            "先想概率：p_i < share · p_max 的去掉。",
+            "两边取对数：z_i < z_max + ln share，连 softmax 也不用算。",
+            "logits.masked_fill(条件, -torch.inf)，z_max 是 logits.amax(dim=-1, keepdim=True)。",
         ],
-        cases=_top_p_cases,
-        passes="你的核与 course_lib.keep_top_p 逐个相同，最大的词永远留下。",
-        next="两个词的概率一样大，恰好卡在 p 上，留哪一个？换一个库试试。",
+        cases=_min_p_cases,
+        passes="每一行与自己的最大值比，留下的分数原样。门槛随模型的把握自动升降。",
+        next="温度调高以后，同一个 share 留下的词变多还是变少？",
+        follow_up=Exercise(
+            id="08-gpt2-2-next",
+            title="加热以后的 min-p",
+            level=1,
+            minutes=2,
+            task="概率 0.5、0.3、0.15、0.05，share = 0.2，留三个。先把温度调到 2，再用同一个 share，留几个？",
+            stub="answer = ...  # 一个整数",
+            solution=4,
+            mistakes=[
+                Mistake("as_before", 3, "比值变了：0.05 / 0.5 = 0.1，开平方是 0.32，过了 0.2。"),
+                Mistake("fewer", 2, "温度大于 1，小的词离最大的词更近，只会多留。"),
+                Mistake("one", 1, "温度大于 1，小的词离最大的词更近，只会多留。"),
+            ],
+            hints=["每个词与最大词的比值开平方。", "0.05 / 0.5 的平方根是多少？"],
+            passes="加热让所有的比值靠近 1，min-p 也就松了。",
+            next="若想让留下的词不随温度变，该先做哪一步？",
+            tolerance=0.0,
+        ),
     ),
     Exercise(
         id="08-gpt2-3",
-        title="读图：这个掩码错在哪里",
+        title="修：越深越学不动的块",
         level=2,
-        minutes=4,
+        minutes=6,
+        kind="repair",
         task=(
-            "看泄漏探测器，拨到“错一格”。图里的模型有 2 层。\n"
-            "如果同样的错掩码放进 12 层的 GPT-2 small，第 i 处最远能看到后面第几个词（i + 几）？"
+            "下面的块号称是 pre-norm，形状全对。`attention`、`feedforward` 是两个函数，[B, T, D] 进，[B, T, D] 出。\n"
+            "找出错误，写出改好的 `my_block(x, attention, feedforward)`。`norm` 用没有参数的 LayerNorm："
+            "`torch.nn.functional.layer_norm(x, x.shape[-1:])`。"
         ),
-        stub="answer = ...  # 一个整数",
-        solution=12,
+        program=(
+            "def my_block(x, attention, feedforward):\n"
+            "    norm = lambda x: torch.nn.functional.layer_norm(x, x.shape[-1:])\n"
+            "    x = norm(x)\n"
+            "    x = x + attention(x)\n"
+            "    x = norm(x)\n"
+            "    return x + feedforward(x)"
+        ),
+        symptom="两层时还能学；叠到 24 层，第一层几乎收不到梯度。把支路换成恒为 0 的函数，输出竟然不等于输入。",
+        stub="def my_block(x, attention, feedforward):\n    ...",
+        solution=pre_norm_block,
         mistakes=[
-            Mistake("one", 1, "1 是一层能看到的。第二层读的是第一层的输出，那里已经带着后一个词的信息。"),
-            Mistake("picture", 2, "2 是图里两层的答案。每多一层，再多看一个。"),
-            Mistake("all", 1024, "不会一下子看到底：每层只往后漏一格，12 层漏 12 格。"),
-            Mistake("two_per_layer", 24, "每层两个子层，但只有注意力在词之间搬东西，前馈层不搬。"),
+            Mistake(
+                "norm_on_the_trunk",
+                _norm_on_the_trunk,
+                "主干自己被归一化了：支路恒为 0 时，输出应当等于输入。归一化的结果只交给支路。",
+            ),
+            Mistake("post_norm", _post_norm, "这是 GPT-1 的 post-norm：先加，再归一化主干。"),
+            Mistake("second_reads_the_first", _second_reads_the_first, "前馈读的是 x。它应当读注意力加完以后的 h。"),
+            Mistake(
+                "second_norm_forgotten", _second_norm_forgotten, "第二条支路没有归一化：feedforward 要读 norm(h)。"
+            ),
+            Mistake("no_residual", _no_residual, "残差不见了：支路的输出要加回主干。"),
+            Mistake(
+                "norm_after_the_branch",
+                _norm_after_the_branch,
+                "归一化放到了支路的出口。它应当在入口：先 norm，再进支路。",
+            ),
+            Mistake(
+                "half_mended",
+                lambda x, attention, feedforward: (lambda h: h + feedforward(_norm(h)))(_norm(x) + attention(_norm(x))),
+                "只改好了一半：第一次相加用的还是归一化过的 x。",
+            ),
+            Mistake(
+                "other_order",
+                lambda x, attention, feedforward: pre_norm_block(x, feedforward, attention),
+                "两条支路的次序反了：先注意力，后前馈。",
+            ),
         ],
-        hints=["图里红格的宽度是几？模型几层？", "一层漏一格，层层相加。"],
-        passes="漏得很少，训练损失却会好得离谱：要预测的正好就是后一个词。",
-        next="只看训练损失，怎样才能怀疑到它？（提示：再看一次自由生成。）",
+        hints=[
+            "问自己：哪一个变量是主干？它有没有被改写过？",
+            "两次 `x = norm(x)` 都把主干换掉了。",
+            "h = x + attention(norm(x))；返回 h + feedforward(norm(h))。",
+        ],
+        cases=_block_cases,
+        passes="支路为 0 时输出等于输入：主干上只有加法，梯度可以一路直通。",
+        next="主干上没有归一化，那么 24 层以后主干的大小由谁来收？",
+        follow_up=Exercise(
+            id="08-gpt2-3-next",
+            title="谁来收",
+            level=1,
+            minutes=1,
+            kind="choice",
+            task="pre-norm 的主干只加不除。输出头读到它之前，谁把大小收回来？",
+            choices={
+                "a": "最后一块里的前馈层",
+                "b": "出门前另加的一个 LayerNorm",
+                "c": "softmax，它不在乎大小",
+                "d": "初始化的 1/√(2n)",
+            },
+            stub='answer = "..."  # a、b、c 或 d',
+            solution="b",
+            mistakes=[
+                Mistake("feedforward", "a", "前馈层也只是往主干上加，不会把它变小。"),
+                Mistake("softmax", "c", "softmax 在乎：分数大一倍，分布就尖得多。"),
+                Mistake("init", "d", "1/√(2n) 只管刚开始训练时，训练以后支路可以变大。"),
+            ],
+            hints=["四处改动里，哪一处说的是“最后”？"],
+            passes="GPT-2 比 GPT-1 多出来的那个 LayerNorm，就是为此。",
+            next="把它删掉，输出的分布会更尖还是更平？",
+        ),
     ),
     Exercise(
         id="08-gpt2-4",
-        title="数泄漏",
+        title="最远偷看到哪里",
         level=2,
         minutes=6,
         task=(
-            "写 `count_leaks(moved)`：`moved` [T, T] 布尔，moved[j, i] 表示改了第 j 个词，第 i 处的分数动了。\n"
-            "返回一个整数：有多少处看见了**后面**的词。"
+            "`moved` [T, T] 布尔，moved[j, i] 表示改了第 j 个词，第 i 处的分数动了。\n"
+            "写 `furthest(moved)`：返回一个整数，所有泄漏里，i 最远看到后面第几个词（最大的 j − i）；不漏返回 0。"
         ),
-        stub="def count_leaks(moved):\n    ...",
-        solution=lambda moved: int(moved.tril(-1).sum()),
+        stub="def furthest(moved):\n    ...",
+        solution=furthest_look,
         mistakes=[
             Mistake(
-                "upper",
-                lambda moved: int(moved.triu(1).sum()),
-                "你数了 i > j 的格子：改前面的词，后面动，那是应该的。泄漏是 i < j。",
+                "count",
+                lambda moved: int(moved.tril(-1).sum()),
+                "你数了泄漏的个数。要的是最远的一处隔了几个词。",
             ),
             Mistake(
-                "diagonal",
-                lambda moved: int(moved.tril().sum()),
-                "对角线不是泄漏：第 j 处本来就读第 j 个词。用 tril(-1)。",
+                "other_way",
+                lambda moved: max((i - j for j, i in moved.nonzero().tolist()), default=0),
+                "你量的是 i − j：前面的词影响后面，那是应该的。泄漏是 j > i。",
             ),
-            Mistake("all", lambda moved: int(moved.sum()), "你数了所有亮的格子。只数 i < j 的。"),
+            Mistake(
+                "both_ways",
+                lambda moved: max((abs(i - j) for j, i in moved.nonzero().tolist()), default=0),
+                "前后都算了。只算 j > i 的格子。",
+            ),
+            Mistake(
+                "nearest",
+                lambda moved: min((j - i for j, i in moved.nonzero().tolist() if j > i), default=0),
+                "这是最近的一处泄漏，要最远的。",
+            ),
             Mistake(
                 "yes_or_no",
                 lambda moved: int(moved.tril(-1).any()),
-                "要的是个数，不是有没有。",
+                "你回答的是有没有泄漏。要的是距离。",
+            ),
+            Mistake(
+                "last_word",
+                lambda moved: max((j for j, i in moved.nonzero().tolist() if j > i), default=0),
+                "你返回了最靠后的 j 本身，没有减去 i。",
+            ),
+            Mistake(
+                "one_more",
+                lambda moved: max((j - i + 1 for j, i in moved.nonzero().tolist() if j > i), default=0),
+                "多数了一个：下一个词算第 1 个，j − i 就是答案。",
             ),
         ],
-        hints=["行是 j，列是 i。", "i < j 在对角线下面。", "moved.tril(-1).sum()。"],
-        cases=_leak_cases,
-        passes="一行代码，任何模型都能查：改一个词，看谁动。",
-        next="一个双向的编码器，这个数应当是多少？",
+        hints=[
+            "moved.nonzero() 给出所有亮着的 (j, i)。",
+            "对角线上 j − i = 0，所以不漏时最大值恰好是 0。",
+            "max(j − i)。",
+        ],
+        cases=_lit_cases,
+        passes="行是改了谁，列是谁动了；最大的 j − i 就是偷看的距离。",
+        next="“错一格”的掩码放进 12 层，最远能看到后面第几个词？",
+        follow_up=Exercise(
+            id="08-gpt2-4-next",
+            title="错一格，叠十二层",
+            level=2,
+            minutes=2,
+            task="泄漏探测器里的“错一格”用了 2 层，最远看到后面第 2 个词。同样的错掩码放进 12 层的 GPT-2 small，最远看到后面第几个？",
+            stub="answer = ...  # 一个整数",
+            solution=12,
+            mistakes=[
+                Mistake("one", 1, "1 是一层能看到的。第二层读的是第一层的输出，那里已经带着后一个词的信息。"),
+                Mistake("picture", 2, "2 是图里两层的答案。每多一层，再多看一个。"),
+                Mistake("all", 1024, "不会一下子看到底：每层只往后漏一格。"),
+                Mistake("two_per_layer", 24, "每层两个子层，但只有注意力在词之间搬东西，前馈层不搬。"),
+                Mistake("double", 4096, "不是每层翻倍：错一格的掩码每层只多放进一个词。"),
+                Mistake("one_less", 11, "第一层也漏：1 层漏 1 格，12 层漏 12 格。"),
+            ],
+            hints=["图里红格的宽度是几？模型几层？", "一层漏一格，层层相加。"],
+            passes="漏得很少，训练损失却会好得离谱：要预测的正好就是后一个词。",
+            next="只看训练损失，怎样才能怀疑到它？",
+            tolerance=0.0,
+        ),
     ),
     Exercise(
         id="08-gpt2-5",
-        title="重复惩罚，负数也要罚",
+        title="修：越罚越爱说的重复惩罚",
         level=3,
-        minutes=8,
+        minutes=6,
+        kind="repair",
         task=(
-            "写 `my_penalty(logits, said, penalty)`：`logits` [B, V]，`said` [B, V] 布尔，说过的词，penalty > 1。\n"
-            "说过的词的分数都要变小：正的除以 penalty，负的乘以 penalty。没说过的不动。"
+            "重复惩罚的本意：说过的词，分数要变小。`logits` [B, V]，`said` [B, V] 布尔，penalty > 1。\n"
+            "下面照着 CTRL 论文的式子写，`said` 标得也对。找出错误，写出改好的 `my_penalty(logits, said, penalty)`：仍然用乘或除，没说过的词不动。"
         ),
+        program="def my_penalty(logits, said, penalty):\n    return torch.where(said, logits / penalty, logits)",
+        symptom="有的词罚了以后反而更常出现，罚得越重越常。把 logits 打印出来，这些词的分数全是负的。",
         stub="def my_penalty(logits, said, penalty):\n    ...",
         solution=penalise,
         mistakes=[
+            Mistake("divide_all", _divide_all, "负的分数除以 1.2 反而变大了：−2.4 变成 −2。说过的词更容易再说。"),
             Mistake(
-                "divide_all",
-                lambda logits, said, penalty: torch.where(said, logits / penalty, logits),
-                "负的分数除以 1.2 反而变大了：说过的词更容易再说。CTRL 论文的式子就是这样写的，代码不是。",
+                "multiply_all",
+                lambda logits, said, penalty: torch.where(said, logits * penalty, logits),
+                "负的对了，正的反了：2.0 乘 1.2 变成 2.4，说过的词更容易再说。",
             ),
             Mistake(
                 "all_tokens",
@@ -210,10 +430,95 @@ EXERCISES = [
                 lambda logits, said, penalty: penalise(logits, ~said, penalty),
                 "真假用反了：罚的是说过的词。",
             ),
+            Mistake(
+                "absolute",
+                lambda logits, said, penalty: torch.where(said, logits.abs() / penalty, logits),
+                "取绝对值把负的分数变成了正的，说过的词一下子成了热门。",
+            ),
+            Mistake(
+                "forbid",
+                lambda logits, said, penalty: logits.masked_fill(said, -torch.inf),
+                "说过的词被彻底禁止了。惩罚只是变小，还可以再说。",
+            ),
+            Mistake(
+                "only_positive",
+                lambda logits, said, penalty: torch.where(said & (logits > 0), logits / penalty, logits),
+                "负的分数没有罚。它们也要变小：乘以 penalty。",
+            ),
+            Mistake(
+                "turned_round",
+                lambda logits, said, penalty: torch.where(
+                    said, torch.where(logits > 0, logits * penalty, logits / penalty), logits
+                ),
+                "两种情形反了：正的除，负的乘。",
+            ),
         ],
-        hints=["先只看一个词：2.0 变成 2.0/1.2，−2.0 变成 −2.0·1.2。", "两层 torch.where。"],
+        hints=[
+            "先只看一个词：2.0 应当变成多少？−2.0 呢？",
+            "变小：正的除以 penalty，负的乘以 penalty。",
+            "两层 torch.where。",
+        ],
         cases=_penalty_cases,
         passes="正负两种分数都变小了。",
-        next="把所有分数都加 100，softmax 不变。重复惩罚的结果变不变？这说明它有什么毛病？",
+        next="给所有分数加上同一个常数，softmax 不变。重复惩罚的结果变不变？",
+        follow_up=Exercise(
+            id="08-gpt2-5-next",
+            title="加一个常数",
+            level=2,
+            minutes=2,
+            kind="choice",
+            task="两个词，分数 1 和 0，第一个说过，penalty = 2。把两个分数都加 10 再罚，第一个词的概率怎样变？",
+            choices={"a": "不变，softmax 不在乎常数", "b": "变小了", "c": "变大了"},
+            stub='answer = "..."  # a、b 或 c',
+            solution="b",
+            mistakes=[
+                Mistake("same", "a", "softmax 不在乎，惩罚在乎：1 ÷ 2 = 0.5，11 ÷ 2 = 5.5。分别与 0 和 10 比。"),
+                Mistake("larger", "c", "不加：0.5 对 0，占 62 %。加 10：5.5 对 10，只占 1 %。"),
+            ],
+            hints=["不加常数：0.5 对 0。", "加 10：11 ÷ 2 = 5.5，对 10。"],
+            passes="同一个分布写成两种分数，罚得轻重不同：这是它的毛病。",
+            next="减去一个常数的惩罚有没有这个毛病？",
+        ),
+    ),
+    Exercise(
+        id="08-gpt2-6",
+        title="多十二层要多少",
+        level=1,
+        minutes=4,
+        task="把 GPT-2 small（$D=768$，$n=12$）加到 24 层，别的不变。参数多了多少个？给出准确的整数。",
+        stub="answer = ...  # 一个整数",
+        solution=85_054_464,
+        mistakes=[
+            Mistake("no_biases", 12 * 12 * 768**2, "只数了矩阵。每层还有 13D 个偏置与 LayerNorm 的参数。"),
+            Mistake("whole_again", 124_439_808, "整个模型翻倍了。词表、位置和最后的 LN 只有一份，不随层数变。"),
+            Mistake("total", 209_494_272, "这是 24 层的总数。问的是多了多少。"),
+            Mistake("one_layer", 12 * 768**2 + 13 * 768, "这是一层的数，多了 12 层。"),
+            Mistake("all_layers", 24 * (12 * 768**2 + 13 * 768), "你算了全部 24 层，原来的 12 层本来就有。"),
+            Mistake("medium", 354_823_168 - 124_439_808, "那是换成 GPT-2 medium，它的宽度也变了。"),
+            Mistake("no_norms", 12 * (12 * 768**2 + 9 * 768), "漏了两个 LN：每层 4D。"),
+        ],
+        hints=["只有每层的那一括号乘以 n。", "一层 12D² + 13D 个。", "12 × (12·768² + 13·768)。"],
+        passes="层数翻倍，参数没有翻倍：词表那一份不动。",
+        next="不加层，把宽度 D 翻倍，块里的参数变成几倍？",
+        follow_up=Exercise(
+            id="08-gpt2-6-next",
+            title="加宽还是加深",
+            level=1,
+            minutes=1,
+            kind="choice",
+            task="12 层不变，宽度 $D$ 从 768 变成 1536，12 个块里的参数大约变成几倍？",
+            choices={"a": "2 倍", "b": "4 倍", "c": "8 倍", "d": "不变"},
+            stub='answer = "..."  # a、b、c 或 d',
+            solution="b",
+            mistakes=[
+                Mistake("linear", "a", "矩阵是 [D, D] 的：两边都翻倍。"),
+                Mistake("cubic", "c", "每个矩阵只有两边，2 × 2 = 4。"),
+                Mistake("same", "d", "块里的矩阵全由 D 定大小。"),
+            ],
+            hints=["12D² 里 D 是平方。"],
+            passes="宽度按平方算，深度按一次算。",
+            next="词表那一份变成几倍？",
+        ),
+        tolerance=0.0,
     ),
 ]
