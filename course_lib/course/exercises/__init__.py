@@ -2,6 +2,7 @@
 
     exercise("03-rope-2")         # the task, with folded hints and solution
     check("03-rope-2", answer)    # passed, a known mistake by name, or the smallest input on which it fails
+    check("03-rope-2-next", "B")  # its follow-up
     hint("03-rope-2")             # the next hint; solution("03-rope-2") when it is time
     progress()                    # what has been passed so far
 
@@ -33,6 +34,8 @@ __all__ = [
     "solution",
 ]
 
+NO_HINT = "这一问没有提示：答案能从刚做完的那道题推出来。"
+
 
 def exercise(exercise_id: str) -> Shown:
     """The exercise as a box: task, difficulty, minutes, folded hints and solution.
@@ -60,6 +63,8 @@ def hint(exercise_id: str, step: int | None = None) -> Shown:
     """The next hint, or hint number `step` (from 1). The last one repeats. Raises KeyError for an unknown id."""
     found = get_exercise(exercise_id)
     given = int(step) if step is not None else _known().get(exercise_id, {}).get("hints", 0) + 1
+    if not found.hints:
+        return Shown(f'<div class="exercise-hint">{NO_HINT}</div>', NO_HINT)
     given = min(max(given, 1), len(found.hints))
     unsaved = "" if _publishing() else _remember(exercise_id, hints=given)
     text = f"提示 {given}/{len(found.hints)}：{found.hints[given - 1]}{unsaved}"

@@ -2,6 +2,9 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence, Set
+from decimal import Decimal
+from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,7 @@ VALUE_TOLERANCE = 1e-2  # an answer in the learner's own hand, rounded to two or
 
 
 def as_array(value: Any) -> np.ndarray | None:
-    """Numbers as an array: tensors, arrays, numbers and (nested) lists of them; None for anything else."""
+    """Numbers as an array: tensors, arrays, numbers, fractions and (nested) lists of them; None for anything else."""
     try:
         array = _array(value)
     except Exception:  # a ragged list, a tensor without memory, an object that fails when it is asked for its numbers
@@ -28,7 +31,9 @@ def _array(value: Any) -> np.ndarray:
         return (value.float() if value.is_floating_point() and value.dtype.itemsize < 4 else value).numpy()
     if isinstance(value, list | tuple) and any(isinstance(item, torch.Tensor | list | tuple) for item in value):
         return np.stack([_array(item) for item in value])
-    return np.asarray(None if isinstance(value, str | bytes | Mapping | Set) else value)
+    array = np.asarray(None if isinstance(value, str | bytes | Mapping | Set) else value)
+    exact = array.dtype == object and all(isinstance(item, Real | Decimal) for item in array.flat)
+    return array.astype(float) if exact else array
 
 
 def precision(value: Any) -> str:
@@ -40,17 +45,18 @@ def precision(value: Any) -> str:
 def agree(got: Any, expected: Any, tolerance: float | None = None) -> bool:
     """Whether `got` is `expected`: same shape, numbers within tolerance · max|expected|, texts without regard to width.
 
+    "2/3", "1,024" and "2.6%" are numbers. A list in any order is the set that is expected; a set is no list.
     Whole numbers and truth values must be equal; nan and inf must stand in the same places.
     tolerance None chooses by the precision of `got`.
     """
     numbers, wanted = as_array(got), as_array(expected)
     if isinstance(got, str) and wanted is not None and wanted.ndim == 0:
-        numbers = _number_in(got)
+        numbers = number_in(got)
     if numbers is not None and wanted is not None:
         loosest = TOLERANCE[precision(got)] if tolerance is None else tolerance
         return numbers.shape == wanted.shape and _close(numbers, wanted, loosest)
     if isinstance(expected, str):
-        return isinstance(got, str) and _plain(got) == _plain(expected)
+        return isinstance(got, str) and plain_text(got) == plain_text(expected)
     if isinstance(expected, Mapping):
         return (
             isinstance(got, Mapping)
@@ -58,8 +64,10 @@ def agree(got: Any, expected: Any, tolerance: float | None = None) -> bool:
             and all(agree(got[key], expected[key], tolerance) for key in expected)
         )
     if isinstance(expected, Set):
-        return isinstance(got, Set | Sequence) and not isinstance(got, str) and set(got) == set(expected)
+        items = got.tolist() if isinstance(got, torch.Tensor | np.ndarray) else got
+        return isinstance(items, Set | Sequence) and not isinstance(items, str) and set(items) == set(expected)
     if isinstance(expected, list | tuple):
+        got = got.tolist() if isinstance(got, np.ndarray) else got
         return (
             isinstance(got, list | tuple)
             and len(got) == len(expected)
@@ -83,12 +91,17 @@ def _close(numbers: np.ndarray, wanted: np.ndarray, tolerance: float) -> bool:
     return bool(np.abs(numbers[~odd].astype(both) - wanted[~odd]).max() <= tolerance * scale)
 
 
-def _plain(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).strip().casefold()
-
-
-def _number_in(text: str) -> np.ndarray | None:
+def number_in(text: str) -> np.ndarray | None:
+    """The number that a text is, as an array without axes: 0.5, 1/2, 1,024, 50%; None if it is none."""
+    plain = plain_text(text).replace(",", "").replace("\u2044", "/").replace("\u2212", "-")
+    value, percent = plain.removesuffix("%").strip(), plain.endswith("%")
     try:
-        return np.asarray(float(_plain(text)))
-    except ValueError:
+        number = float(Fraction(value)) if "/" in value else float(value)
+    except (ValueError, ArithmeticError):
         return None
+    return np.asarray(number / 100 if percent else number)
+
+
+def plain_text(text: str) -> str:
+    """A text without regard to case, width and space around it."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()

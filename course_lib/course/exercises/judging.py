@@ -9,6 +9,8 @@ import copy
 import inspect
 import io
 import linecache
+import re
+import textwrap
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,10 +22,11 @@ import numpy as np
 import torch
 
 import course_lib
-from course_lib.course.exercises.compare import VALUE_TOLERANCE, agree, as_array
+from course_lib.course.exercises.compare import VALUE_TOLERANCE, agree, as_array, number_in, plain_text
 from course_lib.course.exercises.core import Exercise
 
 SEEDS = (0, 1, 2)
+THRESHOLD = 48  # numbers that a message still shows in full
 SIGNS = {
     "passed": ("✓", "#01A360"),
     "blank": ("○", "#6B6E72"),
@@ -76,6 +79,8 @@ def judge(exercise: Exercise, answer: Any) -> Outcome:
     """What to say to `answer`; never raises for what the answer does. Keeps no progress."""
     if _blank(answer):
         return Outcome(exercise.id, "blank", "还没有作答。把 ... 换成你的答案，再运行一次。")
+    if exercise.kind == "choice":
+        return _judge_choice(exercise, answer)
     if exercise.cases is None:
         return _judge_value(exercise, answer)
     if not callable(answer):
@@ -91,15 +96,46 @@ def all_cases(exercise: Exercise) -> list[tuple]:
     return sorted(cases, key=lambda case: sum(map(_size, case)))
 
 
+def chosen(exercise: Exercise, answer: Any) -> str | None:
+    """The letter that an answer to a choice means ("b", "B. …", or what B says), or None."""
+    text = plain_text(answer) if isinstance(answer, str) else ""
+    said = [letter for letter, says in exercise.choices.items() if plain_text(says) == text]
+    begins = re.match(r"\(?([a-z])(?:$|[.、):])", text)
+    letter = said[0] if said else begins[1].upper() if begins else None
+    return letter if letter in exercise.choices else None
+
+
+def same_value(exercise: Exercise, got: Any, expected: Any) -> bool:
+    """Whether two answers to a question for a value say the same."""
+    if exercise.same:
+        return _safely(exercise.same, got, expected)
+    tolerance = VALUE_TOLERANCE if exercise.tolerance is None else exercise.tolerance
+    numbers, wanted = as_array(number_in(got) if isinstance(got, str) else got), as_array(expected)
+    if numbers is not None and wanted is not None and wanted.ndim == 0 and numbers.size == 1:
+        got = numbers.reshape(())
+        if exercise.percent and _safely(lambda one, other: agree(one / 100, other, tolerance), got, expected):
+            return True
+    return _safely(lambda one, other: agree(one, other, tolerance), got, expected)
+
+
+def _judge_choice(exercise: Exercise, answer: Any) -> Outcome:
+    letter = chosen(exercise, answer)
+    if letter is None:
+        letters = "、".join(exercise.choices)
+        return Outcome(exercise.id, "error", f'这道题要从 {letters} 里选一个，像 answer = "A" 这样写。')
+    if letter == exercise.solution:
+        return _passed(exercise)
+    mistake = next(each for each in exercise.mistakes if each.answer == letter)
+    return Outcome(exercise.id, "mistake", mistake.says, mistake.name)
+
+
 def _judge_value(exercise: Exercise, answer: Any) -> Outcome:
     if inspect.isroutine(answer) or inspect.isclass(answer):
         return Outcome(exercise.id, "error", "这道题要一个值，收到的是函数。交计算的结果，不是函数本身。")
-    tolerance = VALUE_TOLERANCE if exercise.tolerance is None else exercise.tolerance
-    same = exercise.same or (lambda got, expected: agree(got, expected, tolerance))
-    if _safely(same, answer, exercise.solution):
+    if same_value(exercise, answer, exercise.solution):
         return _passed(exercise)
     for mistake in exercise.mistakes:
-        if _safely(same, answer, mistake.answer):
+        if same_value(exercise, answer, mistake.answer):
             return Outcome(exercise.id, "mistake", mistake.says, mistake.name)
     return Outcome(
         exercise.id,
@@ -129,7 +165,14 @@ def _judge_function(exercise: Exercise, answer: Callable) -> Outcome:
 
 
 def _passed(exercise: Exercise) -> Outcome:
-    return Outcome(exercise.id, "passed", f"通过。{exercise.passes}\n再想一步：{exercise.next}")
+    after = exercise.follow_up
+    lines = [f"通过。{exercise.passes}"]
+    if after:
+        options = [f"{letter}. {says}" for letter, says in after.choices.items()]
+        lines += [f"接着答：{after.task}", *options, f'check("{after.id}", 你的答案)']
+    elif exercise.next:
+        lines.append(f"再想一步：{exercise.next}")
+    return Outcome(exercise.id, "passed", "\n".join(lines))
 
 
 def _run(exercise: Exercise, answer: Callable, case: tuple, quiet: bool = True) -> Any:
@@ -225,12 +268,22 @@ def _own_line(error: Exception | SystemExit) -> str | None:
 
 
 def _arguments(exercise: Exercise, case: tuple) -> list[str]:
-    return [f"  {name} = {_written(value)}" for name, value in zip(_names(exercise, case), case)]
+    return [textwrap.indent(f"{name} = {_as_code(value)}", "  ") for name, value in zip(_names(exercise, case), case)]
 
 
 def _names(exercise: Exercise, case: tuple) -> list[str]:
     names = [] if inspect.isclass(exercise.solution) else list(inspect.signature(exercise.solution).parameters)
     return names if len(names) == len(case) else [f"参数{i + 1}" for i in range(len(case))]
+
+
+def _as_code(value: Any) -> str:
+    """The value as a line that can be run again, where it is small."""
+    array = as_array(value)
+    if array is None or array.ndim == 0 or array.size > THRESHOLD or not isinstance(value, torch.Tensor | np.ndarray):
+        return _written(value)
+    make = "torch.tensor" if isinstance(value, torch.Tensor) else "np.array"
+    numbers = re.sub(r"\b(inf|nan)\b", r"torch.\1", np.array2string(array, precision=4, separator=", "))
+    return f"{make}({numbers})  # 形状 {list(array.shape)}"
 
 
 def _written(value: Any) -> str:
@@ -239,7 +292,7 @@ def _written(value: Any) -> str:
         number = array.item() if isinstance(value, torch.Tensor | np.generic) and array is not None else value
         text = f"{number:.6g}" if isinstance(number, float) else _said(number, repr)
         return text if len(text) <= 400 else text[:400] + "…"
-    text = np.array2string(array, precision=4, suppress_small=True, threshold=48, edgeitems=3, separator=", ")
+    text = np.array2string(array, precision=4, suppress_small=True, threshold=THRESHOLD, edgeitems=3, separator=", ")
     return f"{text}，形状 {list(array.shape)}"
 
 
@@ -260,6 +313,12 @@ def _shape_remark(got: Any, expected: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    return {"str": "文字", "list": "列表", "tuple": "元组", "dict": "字典", "Tensor": "张量", "ndarray": "数组"}.get(
-        type(value).__name__, "一个数" if as_array(value) is not None else type(value).__name__
-    )
+    return {
+        "str": "文字",
+        "list": "列表",
+        "tuple": "元组",
+        "dict": "字典",
+        "set": "集合",
+        "Tensor": "张量",
+        "ndarray": "数组",
+    }.get(type(value).__name__, "一个数" if as_array(value) is not None else type(value).__name__)

@@ -10,17 +10,18 @@ def chapters() -> list[str]:
 
 
 def exercises_of(chapter: str) -> list[Exercise]:
-    """The exercises of one chapter, in their order.
+    """The exercises of one chapter in their order, each before its follow-up.
 
     Raises KeyError for a chapter without exercises, ValueError if two share an id or one belongs to another chapter.
     """
     if chapter not in chapters():
         raise KeyError(f"第 {chapter} 章没有练习；有练习的章：{'、'.join(chapters())}")
     found = chapter_files.load(chapter_files.having("exercises.py")[chapter]).EXERCISES
+    found = [each for exercise in found for each in (exercise, exercise.follow_up) if each]
     ids = [exercise.id for exercise in found]
     if len(set(ids)) != len(ids) or any(exercise.chapter != chapter for exercise in found):
         raise ValueError(f"chapter {chapter} holds the ids {ids}; each should be there once and begin with {chapter}-")
-    return list(found)
+    return found
 
 
 def get_exercise(exercise_id: str) -> Exercise:

@@ -30,33 +30,68 @@ def _markdown() -> MarkdownIt:
 
 
 def render_html(exercise: Exercise, passed: bool = False) -> str:
-    """The exercise as HTML; classes exercise, exercise-title, exercise-hint, exercise-solution."""
-    level = f'<span role="img" aria-label="难度 {exercise.level}，最高 3">{_dots(exercise)}</span>'
+    """The exercise as HTML; classes exercise, exercise-title, exercise-hint, exercise-solution, exercise-next."""
     mark = " · <b>✓ 已通过</b>" if passed else ""
-    folded = "".join(
-        f'<details class="exercise-hint"><summary>提示 {i}</summary>{_markdown().render(hint)}</details>'
-        for i, hint in enumerate(exercise.hints, 1)
-    )
     return (
         f'<div class="exercise tex2jax_process" id="exercise-{exercise.id}" '
         f'style="border:1px solid rgba(128,128,128,.45);border-radius:6px;padding:.4em 1em .6em;margin:1em 0">'
-        f'<p class="exercise-title"><b>练习 {exercise.id} {escape(exercise.title)}</b> {level} · '
-        f"约 {exercise.minutes} 分钟{mark}</p>"
-        f"{_markdown().render(exercise.task)}{folded}"
-        f'<details class="exercise-solution"><summary>解答</summary>{solution_html(exercise)}</details></div>'
+        f"{title_html(exercise, mark)}{task_html(exercise)}{choices_html(exercise)}{hints_html(exercise)}"
+        f'<details class="exercise-solution"><summary>解答</summary>{solution_html(exercise)}</details>'
+        f"{next_html(exercise, render_html)}</div>"
     )
+
+
+def title_html(exercise: Exercise, mark: str = "") -> str:
+    """The line with id, title, level and minutes; `mark` (HTML) stands at its end."""
+    level = f'<span role="img" aria-label="难度 {exercise.level}，最高 3">{_dots(exercise)}</span>'
+    title = f"练习 {exercise.id} {escape(exercise.title)}".rstrip()
+    return f'<p class="exercise-title"><b>{title}</b> {level} · 约 {exercise.minutes} 分钟{mark}</p>'
+
+
+def task_html(exercise: Exercise) -> str:
+    """What is asked; for a repair with the program and its symptom."""
+    task = _markdown().render(exercise.task)
+    if exercise.kind != "repair":
+        return task
+    symptom = _markdown().render(f"**症状**：{exercise.symptom}")
+    return f'{task}<div class="exercise-program">{_code(exercise.program)}</div>{symptom}'
+
+
+def choices_html(exercise: Exercise) -> str:
+    """The options of a choice as a list; nothing for other kinds."""
+    options = [f"- {letter}. {says}" for letter, says in exercise.choices.items()]
+    return _markdown().render("\n".join(options)) if options else ""
+
+
+def hints_html(exercise: Exercise) -> str:
+    """The hints, each folded."""
+    return "".join(
+        f'<details class="exercise-hint"><summary>提示 {i}</summary>{_markdown().render(hint)}</details>'
+        for i, hint in enumerate(exercise.hints, 1)
+    )
+
+
+def next_html(exercise: Exercise, render: Callable[[Exercise], str]) -> str:
+    """The follow-up, folded: it may give the answer away."""
+    if not exercise.follow_up:
+        return ""
+    return f'<details class="exercise-next"><summary>做完了，接着想</summary>{render(exercise.follow_up)}</details>'
 
 
 def render_text(exercise: Exercise) -> str:
     """The task in plain text; hints and solution are asked for by `hint` and `solution`."""
-    head = f"练习 {exercise.id} {exercise.title}  {_dots(exercise)}  约 {exercise.minutes} 分钟"
-    return f"{head}\n{exercise.task}\n（hint({exercise.id!r}) 给提示，solution({exercise.id!r}) 给解答）"
+    head = f"练习 {exercise.id} {exercise.title}".rstrip() + f"  {_dots(exercise)}  约 {exercise.minutes} 分钟"
+    asked = [head, exercise.task]
+    if exercise.kind == "repair":
+        asked += [exercise.program.strip(), f"症状：{exercise.symptom}"]
+    asked += [f"{letter}. {says}" for letter, says in exercise.choices.items()]
+    hints = f"hint({exercise.id!r}) 给提示，" if exercise.hints else ""
+    return "\n".join([*asked, f"（{hints}solution({exercise.id!r}) 给解答）"])
 
 
 def solution_html(exercise: Exercise) -> str:
     """The solution, highlighted by class names so that the page's theme colours it."""
-    code = highlight(solution_source(exercise), PythonLexer(), HtmlFormatter(cssclass="highlight"))
-    return f"{code}{_markdown().render(exercise.passes)}"
+    return f"{_code(solution_source(exercise))}{_markdown().render(exercise.passes)}"
 
 
 def solution_source(exercise: Exercise) -> str:
@@ -101,6 +136,10 @@ def _source(function: Callable) -> str:
             if [argument.arg for argument in node.args.args] == wanted:
                 return segment
     return inspect.getsource(function).strip()
+
+
+def _code(source: str) -> str:
+    return highlight(source.strip(), PythonLexer(), HtmlFormatter(cssclass="highlight"))
 
 
 def _dots(exercise: Exercise) -> str:

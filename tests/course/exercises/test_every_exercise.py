@@ -1,4 +1,7 @@
-"""What holds for every exercise of the course: solution, blank, and each usual mistake."""
+"""What holds for every exercise of the course, follow-ups too: solution, blank, and each usual mistake.
+
+That each mistake is named by its own name means that the cases tell all mistakes apart, and from the solution.
+"""
 
 import ast
 
@@ -13,16 +16,22 @@ from course_lib.course.exercises.render import render_html, render_text, solutio
 
 EXERCISES = registry()
 FUNCTIONS = {id: exercise for id, exercise in EXERCISES.items() if exercise.cases and not exercise.call}
+REPAIRS = {id: exercise for id, exercise in EXERCISES.items() if exercise.kind == "repair"}
 MISTAKES = [(exercise, mistake) for exercise in EXERCISES.values() for mistake in exercise.mistakes]
 each = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
 each_function = pytest.mark.parametrize("exercise", FUNCTIONS.values(), ids=FUNCTIONS)
 
 
 def stub_answer(exercise):
-    """What the learner hands in who runs the stub as it stands: the last name that it binds."""
+    """What the learner hands in who runs the stub as it stands."""
+    return last_bound(exercise.stub)
+
+
+def last_bound(program):
+    """The value of the last name that a program binds."""
     names = {"torch": torch, "np": np}
-    exec(exercise.stub, names)
-    last = ast.parse(exercise.stub).body[-1]
+    exec(program, names)
+    last = ast.parse(program).body[-1]
     return names[last.name if hasattr(last, "name") else last.targets[0].id]
 
 
@@ -54,9 +63,17 @@ def test_the_solution_passes_in_either_precision(exercise, dtype):
     assert judge(exercise, in_precision(exercise.solution, dtype)).passed
 
 
+@pytest.mark.parametrize("exercise", REPAIRS.values(), ids=REPAIRS)
+def test_the_program_to_be_repaired_makes_one_of_the_named_mistakes(exercise):
+    assert judge(exercise, last_bound(exercise.program)).kind == "mistake"
+
+
 @each
 def test_the_blank_fails_gently(exercise):
     outcome = judge(exercise, stub_answer(exercise))
+    if exercise.stub == exercise.program:
+        assert outcome.kind == "mistake"
+        return
     assert outcome.kind == "blank"
     assert "还没有作答" in repr(outcome)
 
@@ -70,7 +87,8 @@ def test_each_mistake_is_named_with_its_own_hint(exercise, mistake):
 @each
 def test_mistakes_are_several_and_have_different_sentences(exercise):
     sentences = {mistake.says for mistake in exercise.mistakes}
-    assert len(sentences) == len(exercise.mistakes) >= MIN_MISTAKES
+    least = 1 if exercise.follows or exercise.kind == "choice" else MIN_MISTAKES
+    assert len(sentences) == len(exercise.mistakes) >= least
 
 
 @each_function
@@ -93,10 +111,11 @@ def test_an_answer_that_raises_is_told_where(exercise):
 @each
 def test_the_box_holds_task_hints_and_the_solution_folded(exercise):
     html = render_html(exercise)
+    html, _, _ = html.partition('<details class="exercise-next">')
     assert html.count('<details class="exercise-hint"') == len(exercise.hints)
     assert '<details class="exercise-solution"><summary>解答' in html
     assert exercise.title in html and exercise.title in render_text(exercise)
-    assert solution_source(exercise) not in render_text(exercise)
+    assert exercise.kind == "choice" or solution_source(exercise) not in render_text(exercise)
 
 
 @each
