@@ -831,7 +831,7 @@ def my_block(x, attention, feedforward): ...
 check("08-gpt2-3", my_block)
 
 # %%
-next_answer = ...  # 小问："a"、"b"、"c" 或 "d"
+next_answer = ...  # 小问："A"、"B"、"C" 或 "D"
 
 check("08-gpt2-3-next", next_answer)
 
@@ -861,7 +861,7 @@ def my_penalty(logits, said, penalty): ...
 check("08-gpt2-5", my_penalty)
 
 # %%
-next_answer = ...  # 小问："a"、"b" 或 "c"
+next_answer = ...  # 小问："A"、"B" 或 "C"
 
 check("08-gpt2-5-next", next_answer)
 
@@ -874,7 +874,7 @@ answer = ...  # 一个整数
 check("08-gpt2-6", answer)
 
 # %%
-next_answer = ...  # 小问："a"、"b"、"c" 或 "d"
+next_answer = ...  # 小问："A"、"B"、"C" 或 "D"
 
 check("08-gpt2-6-next", next_answer)
 

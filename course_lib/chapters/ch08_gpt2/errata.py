@@ -58,7 +58,8 @@ def _settle_counts(values: dict[str, object]) -> str:
     require(printed == other, f"with GPT-1's vocabulary the counts are {other}, printed are {printed}")
     return (
         f"课件的 15 亿没有错，准确的数是 {counted[-1]}。论文表 2 的四个数都少了，官方仓库后来说明那是算错，"
-        "先公开的 117M、345M 改名 124M、355M；后公开的两个一开始就叫 774M、1558M。我们算到：把词表换成 GPT-1 的 40,478、其余不动，"
+        "先公开的 117M、345M 改名 124M、355M；后公开的两个一开始就叫 774M、1558M。"
+        "我们算到：把词表换成 GPT-1 的 40,478、其余不动，"
         "四个数恰好都是表 2 印的。这是推测的来源，不是论文说的。"
     )
 
@@ -148,7 +149,10 @@ ERRATA = [
         title="117M 还是 124M：四个参数量",
         slide="“参数量：15 亿”。",
         paper="表 2：117M、345M、762M、1542M。",
-        code="openai/gpt-2 的说明文件承认以前的数算错了；117M、345M 两个目录改名 124M、355M，后两个公开时已是 774M、1558M。",
+        code=(
+            "openai/gpt-2 的说明文件承认以前的数算错了；117M、345M 两个目录改名 124M、355M，"
+            "后两个公开时已是 774M、1558M。"
+        ),
         compute=_counts,
         settles=_settle_counts,
         sources=[f"{RADFORD}, table 2", "openai/gpt-2: README.md", "huggingface: openai-community/gpt2-xl config.json"],

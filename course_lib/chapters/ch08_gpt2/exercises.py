@@ -54,7 +54,7 @@ class _Mix:
         self.name, self.places, self.features = name, places, features
 
     def __call__(self, x):
-        return torch.tanh(self.places @ x @ self.features)
+        return torch.tanh(self.places.to(x) @ x @ self.features.to(x))
 
     def __repr__(self):
         return self.name
@@ -140,7 +140,6 @@ EXERCISES = [
         ],
         hints=["从大到小加：0.5、0.7、0.85。", "第一次达到 0.8 时停，留下三个。", "0.5 除以 0.85。"],
         passes="留下几个由分布自己定：尖的分布留一两个，平的分布留很多个。top-k 做不到这一点。",
-        next="温度调到 2，再做 top-p = 0.8，留下几个？",
         follow_up=Exercise(
             id="08-gpt2-1-next",
             title="先加热，再截断",
@@ -156,7 +155,6 @@ EXERCISES = [
             ],
             hints=["开平方：0.71、0.45、0.39、0.32、0.22，和 2.08。", "归一后累加：0.34、0.56、0.74、0.89。"],
             passes="同一个 p，分布越平，核越大。所以两步的次序不能换。",
-            next="若先截断再加热，留下几个？",
             tolerance=0.0,
         ),
     ),
@@ -167,7 +165,8 @@ EXERCISES = [
         minutes=7,
         task=(
             "有人嫌 top-p 在平的分布上留得太多，改用 **min-p**：概率不到最大概率的 `share` 倍的词全部去掉。\n"
-            "写 `my_min_p(logits, share)`：`logits` [B, V]，0 < share < 1。去掉的分数填 −∞，留下的分数不变。每一行各有自己的最大值。"
+            "写 `my_min_p(logits, share)`：`logits` [B, V]，0 < share < 1。"
+            "去掉的分数填 −∞，留下的分数不变。每一行各有自己的最大值。"
         ),
         stub="def my_min_p(logits, share):\n    ...",
         solution=min_p,
@@ -213,7 +212,6 @@ EXERCISES = [
         ],
         cases=_min_p_cases,
         passes="每一行与自己的最大值比，留下的分数原样。门槛随模型的把握自动升降。",
-        next="温度调高以后，同一个 share 留下的词变多还是变少？",
         follow_up=Exercise(
             id="08-gpt2-2-next",
             title="加热以后的 min-p",
@@ -225,11 +223,10 @@ EXERCISES = [
             mistakes=[
                 Mistake("as_before", 3, "比值变了：0.05 / 0.5 = 0.1，开平方是 0.32，过了 0.2。"),
                 Mistake("fewer", 2, "温度大于 1，小的词离最大的词更近，只会多留。"),
-                Mistake("one", 1, "温度大于 1，小的词离最大的词更近，只会多留。"),
+                Mistake("one", 1, "只留最大的那个，是温度趋于 0 的样子。温度 2 让分布变平。"),
             ],
             hints=["每个词与最大词的比值开平方。", "0.05 / 0.5 的平方根是多少？"],
             passes="加热让所有的比值靠近 1，min-p 也就松了。",
-            next="若想让留下的词不随温度变，该先做哪一步？",
             tolerance=0.0,
         ),
     ),
@@ -290,7 +287,6 @@ EXERCISES = [
         ],
         cases=_block_cases,
         passes="支路为 0 时输出等于输入：主干上只有加法，梯度可以一路直通。",
-        next="主干上没有归一化，那么 24 层以后主干的大小由谁来收？",
         follow_up=Exercise(
             id="08-gpt2-3-next",
             title="谁来收",
@@ -299,21 +295,20 @@ EXERCISES = [
             kind="choice",
             task="pre-norm 的主干只加不除。输出头读到它之前，谁把大小收回来？",
             choices={
-                "a": "最后一块里的前馈层",
-                "b": "出门前另加的一个 LayerNorm",
-                "c": "softmax，它不在乎大小",
-                "d": "初始化的 1/√(2n)",
+                "A": "最后一块里的前馈层",
+                "B": "出门前另加的一个 LayerNorm",
+                "C": "softmax，它不在乎大小",
+                "D": "初始化的 1/√(2n)",
             },
-            stub='answer = "..."  # a、b、c 或 d',
-            solution="b",
+            stub='answer = "..."  # A、B、C 或 D',
+            solution="B",
             mistakes=[
-                Mistake("feedforward", "a", "前馈层也只是往主干上加，不会把它变小。"),
-                Mistake("softmax", "c", "softmax 在乎：分数大一倍，分布就尖得多。"),
-                Mistake("init", "d", "1/√(2n) 只管刚开始训练时，训练以后支路可以变大。"),
+                Mistake("feedforward", "A", "前馈层也只是往主干上加，不会把它变小。"),
+                Mistake("softmax", "C", "softmax 在乎：分数大一倍，分布就尖得多。"),
+                Mistake("init", "D", "1/√(2n) 只管刚开始训练时，训练以后支路可以变大。"),
             ],
             hints=["四处改动里，哪一处说的是“最后”？"],
             passes="GPT-2 比 GPT-1 多出来的那个 LayerNorm，就是为此。",
-            next="把它删掉，输出的分布会更尖还是更平？",
         ),
     ),
     Exercise(
@@ -336,12 +331,7 @@ EXERCISES = [
             Mistake(
                 "other_way",
                 lambda moved: max((i - j for j, i in moved.nonzero().tolist()), default=0),
-                "你量的是 i − j：前面的词影响后面，那是应该的。泄漏是 j > i。",
-            ),
-            Mistake(
-                "both_ways",
-                lambda moved: max((abs(i - j) for j, i in moved.nonzero().tolist()), default=0),
-                "前后都算了。只算 j > i 的格子。",
+                "你量的是 i − j（或两头都算了）：前面的词影响后面，那是应该的。泄漏是 j > i。",
             ),
             Mistake(
                 "nearest",
@@ -371,13 +361,15 @@ EXERCISES = [
         ],
         cases=_lit_cases,
         passes="行是改了谁，列是谁动了；最大的 j − i 就是偷看的距离。",
-        next="“错一格”的掩码放进 12 层，最远能看到后面第几个词？",
         follow_up=Exercise(
             id="08-gpt2-4-next",
             title="错一格，叠十二层",
             level=2,
             minutes=2,
-            task="泄漏探测器里的“错一格”用了 2 层，最远看到后面第 2 个词。同样的错掩码放进 12 层的 GPT-2 small，最远看到后面第几个？",
+            task=(
+                "泄漏探测器里的“错一格”用了 2 层，最远看到后面第 2 个词。"
+                "同样的错掩码放进 12 层的 GPT-2 small，最远看到后面第几个？"
+            ),
             stub="answer = ...  # 一个整数",
             solution=12,
             mistakes=[
@@ -390,7 +382,6 @@ EXERCISES = [
             ],
             hints=["图里红格的宽度是几？模型几层？", "一层漏一格，层层相加。"],
             passes="漏得很少，训练损失却会好得离谱：要预测的正好就是后一个词。",
-            next="只看训练损失，怎样才能怀疑到它？",
             tolerance=0.0,
         ),
     ),
@@ -402,7 +393,8 @@ EXERCISES = [
         kind="repair",
         task=(
             "重复惩罚的本意：说过的词，分数要变小。`logits` [B, V]，`said` [B, V] 布尔，penalty > 1。\n"
-            "下面照着 CTRL 论文的式子写，`said` 标得也对。找出错误，写出改好的 `my_penalty(logits, said, penalty)`：仍然用乘或除，没说过的词不动。"
+            "下面照着 CTRL 论文的式子写，`said` 标得也对。找出错误，写出改好的 `my_penalty(logits, said, penalty)`："
+            "仍然用乘或除，没说过的词不动。"
         ),
         program="def my_penalty(logits, said, penalty):\n    return torch.where(said, logits / penalty, logits)",
         symptom="有的词罚了以后反而更常出现，罚得越重越常。把 logits 打印出来，这些词的分数全是负的。",
@@ -460,7 +452,6 @@ EXERCISES = [
         ],
         cases=_penalty_cases,
         passes="正负两种分数都变小了。",
-        next="给所有分数加上同一个常数，softmax 不变。重复惩罚的结果变不变？",
         follow_up=Exercise(
             id="08-gpt2-5-next",
             title="加一个常数",
@@ -468,16 +459,15 @@ EXERCISES = [
             minutes=2,
             kind="choice",
             task="两个词，分数 1 和 0，第一个说过，penalty = 2。把两个分数都加 10 再罚，第一个词的概率怎样变？",
-            choices={"a": "不变，softmax 不在乎常数", "b": "变小了", "c": "变大了"},
-            stub='answer = "..."  # a、b 或 c',
-            solution="b",
+            choices={"A": "不变，softmax 不在乎常数", "B": "变小了", "C": "变大了"},
+            stub='answer = "..."  # A、B 或 C',
+            solution="B",
             mistakes=[
-                Mistake("same", "a", "softmax 不在乎，惩罚在乎：1 ÷ 2 = 0.5，11 ÷ 2 = 5.5。分别与 0 和 10 比。"),
-                Mistake("larger", "c", "不加：0.5 对 0，占 62 %。加 10：5.5 对 10，只占 1 %。"),
+                Mistake("same", "A", "softmax 不在乎，惩罚在乎：1 ÷ 2 = 0.5，11 ÷ 2 = 5.5。分别与 0 和 10 比。"),
+                Mistake("larger", "C", "不加：0.5 对 0，占 62 %。加 10：5.5 对 10，只占 1 %。"),
             ],
             hints=["不加常数：0.5 对 0。", "加 10：11 ÷ 2 = 5.5，对 10。"],
             passes="同一个分布写成两种分数，罚得轻重不同：这是它的毛病。",
-            next="减去一个常数的惩罚有没有这个毛病？",
         ),
     ),
     Exercise(
@@ -499,7 +489,6 @@ EXERCISES = [
         ],
         hints=["只有每层的那一括号乘以 n。", "一层 12D² + 13D 个。", "12 × (12·768² + 13·768)。"],
         passes="层数翻倍，参数没有翻倍：词表那一份不动。",
-        next="不加层，把宽度 D 翻倍，块里的参数变成几倍？",
         follow_up=Exercise(
             id="08-gpt2-6-next",
             title="加宽还是加深",
@@ -507,17 +496,16 @@ EXERCISES = [
             minutes=1,
             kind="choice",
             task="12 层不变，宽度 $D$ 从 768 变成 1536，12 个块里的参数大约变成几倍？",
-            choices={"a": "2 倍", "b": "4 倍", "c": "8 倍", "d": "不变"},
-            stub='answer = "..."  # a、b、c 或 d',
-            solution="b",
+            choices={"A": "2 倍", "B": "4 倍", "C": "8 倍", "D": "不变"},
+            stub='answer = "..."  # A、B、C 或 D',
+            solution="B",
             mistakes=[
-                Mistake("linear", "a", "矩阵是 [D, D] 的：两边都翻倍。"),
-                Mistake("cubic", "c", "每个矩阵只有两边，2 × 2 = 4。"),
-                Mistake("same", "d", "块里的矩阵全由 D 定大小。"),
+                Mistake("linear", "A", "矩阵是 [D, D] 的：两边都翻倍。"),
+                Mistake("cubic", "C", "每个矩阵只有两边，2 × 2 = 4。"),
+                Mistake("same", "D", "块里的矩阵全由 D 定大小。"),
             ],
             hints=["12D² 里 D 是平方。"],
             passes="宽度按平方算，深度按一次算。",
-            next="词表那一份变成几倍？",
         ),
         tolerance=0.0,
     ),
