@@ -130,7 +130,7 @@ def still_frame(
 
 
 def _short(share: Tensor) -> float:
-    return float(f"{max(float(share), 0):.4g}")
+    return float(f"{max(float(share), 0):.6g}")
 
 
 class LiveText(CourseWidget):
