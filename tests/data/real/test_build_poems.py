@@ -91,5 +91,5 @@ def test_the_file_is_the_same_whenever_it_is_packed(monkeypatch):
 
 def test_another_package_is_refused(tmp_path):
     (tmp_path / "other.tgz").write_bytes(b"")
-    with pytest.raises(ValueError, match="npm pack chinese-poetry@2.0.1"):
+    with pytest.raises(ValueError, match="npm pack chinese-poetry"):
         build.read(tmp_path / "other.tgz")

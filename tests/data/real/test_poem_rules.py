@@ -106,7 +106,9 @@ def test_a_rule_never_raises_and_stays_within_0_and_1(text, lines):
 def test_the_poets_follow_the_rules_far_more_than_chance_would():
     """The rates of the card."""
     lines = [poem.lines for poem in poems("train")]
-    rates = [sum(map(rule, lines)) / len(lines) for rule in (rules.rhyme_reward, rules.tone_reward, rules.variety_reward)]
+    rates = [
+        sum(map(rule, lines)) / len(lines) for rule in (rules.rhyme_reward, rules.tone_reward, rules.variety_reward)
+    ]
     assert rates == pytest.approx([0.817, 0.738, 0.567], abs=5e-4)
     ends = [poem[k][-1] for poem in lines for k in (1, 3)]
     random.Random(0).shuffle(ends)
