@@ -28,9 +28,9 @@ def copy_assets(target: Path) -> None:
 
 
 def web_font(folder: Path = HTML) -> None:
-    """Subset of the course's font with the characters of the pages and of the widgets' script, for systems without a
-    Chinese font."""
-    texts = [*folder.rglob("*.html"), *folder.rglob("course-widgets.js")]
+    """Subset of the course's font with the characters of the pages, of the widgets' script and of what live models can
+    write, for systems without a Chinese font."""
+    texts = [*folder.rglob("*.html"), *folder.rglob("course-widgets.js"), *folder.rglob("models/*.js")]
     characters = set().union(*(text.read_text("utf-8") for text in texts))
     options = subset.Options(flavor="woff", hinting=False, layout_features=[])
     font = TTFont(FONT)

@@ -15,10 +15,11 @@ import re
 
 from nbformat import NotebookNode
 
-from course_lib.widgets.figure import MIME, modules, source
+from course_lib.widgets.figure import MIME, PRELUDE, modules, script
 
 JUPYTER_WIDGET = "application/vnd.jupyter.widget-view+json"
-PRESENTERS = {"explore", "rope_rotation", "show_figure", "show_claim", "show_erratum", "show_source", "exercise"}
+WIDGETS = {"explore", "live_poet", "live_text", "rope_rotation"}
+PRESENTERS = WIDGETS | {"show_figure", "show_claim", "show_erratum", "show_source", "exercise"}
 _EXPORT = re.compile(r"^export\s+default\s+", re.MULTILINE)
 _OTHER_MODULE_SYNTAX = re.compile(r"^(import\b(?!\s*\()|export\b(?!\s+default\b))", re.MULTILINE)
 REPR = re.compile(r"^<[\w.]+ (size|object|at) .*>$|^Figure\(|^<Axes|^\[?<matplotlib")
@@ -83,9 +84,10 @@ def classic(name: str, source: str) -> str:
 
 
 def widget_script() -> str:
-    """All widgets and the code that mounts them, as one classic script."""
-    scripts = "".join(classic(name, source(name)) for name in modules())
-    return '(() => {\n"use strict";\nconst courseWidgets = {};\n' + scripts + MOUNT + "})();\n"
+    """All widgets, what they share, and the code that mounts them, as one classic script."""
+    shared = "\n".join(map(script, PRELUDE))
+    scripts = "".join(classic(name, script(name)) for name in modules())
+    return '(() => {\n"use strict";\nconst courseWidgets = {};\n' + shared + scripts + MOUNT + "})();\n"
 
 
 def script_json(value: object) -> str:
@@ -96,6 +98,12 @@ def script_json(value: object) -> str:
 def picture(png: str, alt: str) -> str:
     """`<img>` of a base64 PNG with its alt text."""
     return f'<img src="data:image/png;base64,{png.strip()}" alt="{html.escape(alt, quote=True)}">'
+
+
+def bundle(data: dict) -> dict:
+    """What an output says of its widget; empty where it has none."""
+    held = data.get(MIME, {})
+    return json.loads(held) if isinstance(held, str) else held
 
 
 def widget(bundle: dict, png: str | None) -> str:
@@ -116,8 +124,7 @@ def static_output(output: NotebookNode) -> NotebookNode | None:
         return output
     data = output.data
     if MIME in data:
-        bundle = data[MIME]
-        text = widget(json.loads(bundle) if isinstance(bundle, str) else bundle, data.get("image/png"))
+        text = widget(bundle(data), data.get("image/png"))
     elif JUPYTER_WIDGET in data:
         return None
     elif "image/png" in data and "text/html" not in data:

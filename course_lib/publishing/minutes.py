@@ -10,11 +10,11 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from course_lib.publishing.html import only_presents
+from course_lib.publishing.html import WIDGETS, only_presents
 
 CHARACTERS, LINES, FIGURE, WIDGET = 350, 12, 1.2, 2.0
 ENDS = re.compile(r"^## .*练习", re.MULTILINE)
-WIDGETS = re.compile(r"\b(explore|rope_rotation)\(")
+ANSWERS = re.compile(rf"\b({'|'.join(sorted(WIDGETS))})\(")
 TAG = re.compile(r"<[^>]+>|\s")
 
 
@@ -39,7 +39,7 @@ def _code(cell: NotebookNode) -> float:
     for output in cell.outputs:
         data = output.get("data", {})
         if "image/png" in data:
-            minutes += WIDGET if WIDGETS.search(cell.source) else FIGURE
+            minutes += WIDGET if ANSWERS.search(cell.source) else FIGURE
         else:
             minutes += _prose(data.get("text/html", ""))
     return minutes

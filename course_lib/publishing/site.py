@@ -21,6 +21,7 @@ from course_lib.course import outline
 from course_lib.course.outline import ROOT, Chapter
 from course_lib.publishing import slides
 from course_lib.publishing.assets import BOOK, BUILD, HTML, copy_assets, guarded, web_font
+from course_lib.publishing.models import write_models
 from course_lib.publishing.notebooks import cache_path, is_fresh, refresh
 from course_lib.publishing.pages import chapter_page, downloadable, executed_notebook
 from course_lib.publishing.serve import server
@@ -118,6 +119,7 @@ def build() -> Path:
         page.write_text(guarded(page.read_text("utf-8")), "utf-8")
     for chapter in notebooks:
         shutil.copy(downloadable(chapter), HTML / "_sources" / f"{chapter.page}.ipynb")
+    write_models(notebooks.values(), HTML / "_static")
     slides.build(notebooks)
     web_font()
     (HTML / ".nojekyll").touch()

@@ -21,6 +21,7 @@ from traitlets.config import Config
 from course_lib.course.outline import Chapter, choose, opened
 from course_lib.publishing.assets import BOOK, HTML, copy_assets, guarded, web_font
 from course_lib.publishing.html import fences_to_html, hide_input, only_presents, static_notebook
+from course_lib.publishing.models import write_models
 from course_lib.publishing.pages import executed_notebook, site_links
 
 MAX_CODE_LINES = 16
@@ -95,6 +96,7 @@ def build(notebooks: dict[Chapter, NotebookNode], target: Path = HTML / "slides"
     assets = target / "assets"
     shutil.rmtree(assets, ignore_errors=True)
     copy_assets(assets)
+    write_models(notebooks.values(), assets)
     shutil.copy(BOOK / "slides_template" / "slides.css", assets)
     (assets / "pygments.css").write_text(HtmlFormatter(style="friendly").get_style_defs(".highlight"), encoding="utf-8")
     for chapter, notebook in notebooks.items():

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from course_lib.widgets.style import to_png, use_style
 
 JS = Path(__file__).with_name("js")
-SHARED = "shared"
+PRELUDE = ("shared", "net")
 MIME = "application/vnd.course.widget+json"
 MAX_FRAMES = 40
 MAX_PAYLOAD = 1_000_000  # bytes of JSON
@@ -33,12 +33,17 @@ KINDS = ("slider", "buttons", "select")
 
 def modules() -> list[str]:
     """Names of the widgets' JavaScript modules."""
-    return sorted(path.stem for path in JS.glob("*.js") if path.stem != SHARED)
+    return sorted(path.stem for path in JS.glob("*.js") if path.stem not in PRELUDE)
 
 
 def source(module: str) -> str:
     """The JavaScript of one widget: what all share, then its own. An ES module with one export and no import."""
-    return "\n".join((JS / f"{name}.js").read_text("utf-8") for name in (SHARED, module))
+    return "\n".join(map(script, (*PRELUDE, module)))
+
+
+def script(name: str) -> str:
+    """One of the JavaScript files as it stands."""
+    return (JS / f"{name}.js").read_text("utf-8")
 
 
 def publishing() -> bool:

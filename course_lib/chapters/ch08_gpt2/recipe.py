@@ -1,4 +1,4 @@
-"""A small GPT-2 that writes Chinese captions of scenes: the language model that later chapters take up."""
+"""Two small GPT-2: one writes Chinese captions of scenes, and later chapters take it up; one writes poems (poet.py)."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from course_lib.chapters.ch08_gpt2 import poet
 from course_lib.data.text.corpora import scene_sentences
 from course_lib.data.text.demonstrations import tokenizer
 from course_lib.data.world.captions import parse_caption
@@ -76,5 +77,17 @@ RECIPES = [
         measure=measure,
         at_least={"readable": 0.95},
         settings=Settings(steps=500, lr=4e-3, weight_decay=0.01),
-    )
+    ),
+    Recipe(
+        name="poet",
+        chapter="08",
+        title="写绝句的 GPT-2",
+        build=poet.build,
+        batches=poet.batches,
+        loss=poet.loss,
+        weigh=poet.weigh,
+        measure=poet.measure,
+        at_least={"held-out": -6.1, "new-poets": -6.2, "form": 0.8, "own lines": 0.9},
+        settings=Settings(steps=900, lr=4e-3, precision="bf16"),
+    ),
 ]
