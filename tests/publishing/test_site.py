@@ -93,14 +93,42 @@ def test_list_table_keeps_paragraphs_of_a_cell_together():
     assert "* - 1\n  - x\n    \n    y\n" in table and table.count("* - ") == 2
 
 
-def test_claims_and_errata_name_every_entry():
-    from course_lib.course import claims, errata
+def shown_in_chapters():
+    """Id -> page, of every card that a chapter shows."""
+    call = re.compile(r'^show_(?:claim|erratum)\("([CK][^"]+)"\)', re.MULTILINE)
+    return [(name, chapter.page) for chapter in outline.opened() for name in call.findall(chapter.source.read_text())]
 
-    shown = tables.claims_tables(PAGES)
-    assert all(f"**{claim_id}**" in shown for claim_id in claims.experiment_files())
-    assert f"[第 03 章]({PAGES['03']}.ipynb)" in shown
-    shown = tables.errata_tables(PAGES)
-    assert all(f"**{entry}**" in shown for entry in errata.registry())
+
+@pytest.fixture(scope="module")
+def listed():
+    pages = {chapter.number: chapter.page for chapter in outline.opened()}
+    return tables.claims_tables(pages) + tables.errata_tables(pages)
+
+
+def test_every_row_of_the_tables_has_its_card_and_every_card_its_row(listed):
+    """Ids once on each side, and the row's link is to the page that shows the card."""
+    rows = re.findall(r'^<div class="evidence-row" id="([^"]+)">', listed, re.MULTILINE)
+    links = re.findall(r'<a href="([^"]+)\.html#([^"]+)">', listed)
+    assert sorted(rows) == sorted(name for name, _ in shown_in_chapters())
+    assert sorted((name, page) for page, name in links) == sorted(shown_in_chapters())
+
+
+def test_a_row_says_its_verdict_before_its_numbers(listed):
+    from course_lib.course.claims import load_record, outcome_text
+
+    row = listed.partition('id="C05"')[2].partition("evidence-row")[0]
+    record = load_record("C05")
+    order = [row.index(part) for part in (outcome_text(record), record["sentence"], record["statement"], "<details>")]
+    assert order == sorted(order) and row.index("±") > order[-1]
+
+
+def test_a_card_links_to_its_row_and_other_outputs_stay():
+    from course_lib.course import errata
+
+    shown = errata.render_html(errata.get_erratum("K03-1"))
+    linked = pages.with_table_link(shown, "../../")
+    assert 'href="../../errata.html#K03-1"' in linked and linked.endswith("</details>")
+    assert pages.with_table_link("<details><b>K03-1</b></details>", "../../") == "<details><b>K03-1</b></details>"
 
 
 def test_staged_book_has_no_placeholder_left(tmp_path):

@@ -10,6 +10,7 @@ from course_lib.course.cards import badge, card, first_sentence
 from course_lib.course.errata.core import Erratum, Settled, settle
 
 COLOUR = "#6a3d9a"
+BADGE = badge("考据", COLOUR)
 
 
 def render_text(erratum: Erratum | Settled) -> str:
@@ -38,7 +39,7 @@ def render_html(erratum: Erratum | Settled) -> str:
         kind="course-erratum",
         name=erratum.id,
         colour=COLOUR,
-        verdict=badge("考据", COLOUR),
+        verdict=BADGE,
         title=f"{erratum.id} {erratum.title}",
         sentence=f"结论：{said}",
         inside=f'{more}<table style="border-collapse:collapse"><tbody>{rows}</tbody></table>'
