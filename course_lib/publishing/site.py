@@ -23,6 +23,7 @@ from course_lib.publishing import slides
 from course_lib.publishing.assets import BOOK, BUILD, HTML, copy_assets, guarded, web_font
 from course_lib.publishing.notebooks import cache_path, is_fresh, refresh
 from course_lib.publishing.pages import chapter_page, downloadable, executed_notebook
+from course_lib.publishing.references import linked
 from course_lib.publishing.serve import server
 from course_lib.publishing.tables import chapters_table, claims_tables, errata_tables
 from course_lib.publishing.timeline import timeline_svg
@@ -115,7 +116,7 @@ def build() -> Path:
     shutil.rmtree(HTML, ignore_errors=True)
     run_jupyter_book()
     for page in HTML.rglob("*.html"):
-        page.write_text(guarded(page.read_text("utf-8")), "utf-8")
+        page.write_text(guarded(linked(page.read_text("utf-8"))), "utf-8")
     for chapter in notebooks:
         shutil.copy(downloadable(chapter), HTML / "_sources" / f"{chapter.page}.ipynb")
     slides.build(notebooks)
