@@ -65,7 +65,7 @@ def stage(notebooks: dict[Chapter, NotebookNode], target: Path = STAGE) -> None:
         for name, make in makers.items():
             text = fill(text, name, make)
         (target / page.name).write_text(text, encoding="utf-8")
-    for file in ("_config.yml", "zh_bigram.py"):
+    for file in ("_config.yml", "zh_bigram.py", "zh_ids.py"):
         shutil.copy(BOOK / file, target)
     contents = yaml.safe_dump(table_of_contents(pages), allow_unicode=True, sort_keys=False)
     (target / "_toc.yml").write_text(contents, encoding="utf-8")
@@ -76,9 +76,9 @@ def stage(notebooks: dict[Chapter, NotebookNode], target: Path = STAGE) -> None:
         nbformat.write(chapter_page(chapter, notebook, pages), file)
 
 
-def run_jupyter_book(source: Path = STAGE) -> None:
-    """Sphinx through Jupyter Book; any warning or unresolved reference raises RuntimeError with its text."""
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(source), "--path-output", str(BOOK)]
+def run_jupyter_book(source: Path = STAGE, target: Path = BOOK) -> None:
+    """Sphinx through Jupyter Book into target/_build/html; a warning or unresolved reference raises RuntimeError."""
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(source), "--path-output", str(target)]
     done = subprocess.run([*command, "-W", "-n", "--keep-going", "--all", "-q"], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"jupyter-book refused the book:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")

@@ -21,12 +21,17 @@ PAGES = {"03": "notebooks/1_foundations/03_rope"}
 ROPE = outline.choose(["03"])[0]
 
 
-@pytest.fixture(scope="module")
-def bigrams():
-    spec = importlib.util.spec_from_file_location("zh_bigram", assets.BOOK / "zh_bigram.py")
+def extension(name):
+    """A Sphinx extension that lies with the book."""
+    spec = importlib.util.spec_from_file_location(name, assets.BOOK / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def bigrams():
+    return extension("zh_bigram")
 
 
 def test_contents_are_the_open_chapters_in_order_and_then_the_reference():
@@ -153,6 +158,19 @@ def test_search_finds_every_phrase_of_a_text(bigrams):
         runs = bigrams.RUN.findall(query)
         terms = [t for r in runs for t in ([r] if r.isascii() or len(r) < 3 else map("".join, itertools.pairwise(r)))]
         assert {t.lower() for t in terms} <= index, query
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("手算：两个位置", "手算-两个位置"),
+        ("KV cache 与 MHA", "kv-cache-与-mha"),
+        ("Q, K and V", "q-k-and-v"),
+        ("第 03 章", "第-03-章"),
+    ],
+)
+def test_the_words_of_a_heading_are_its_place(words, place):
+    assert extension("zh_ids").make_id(words) == place
 
 
 def test_web_font_holds_what_pages_and_widgets_write(tmp_path):
