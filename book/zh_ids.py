@@ -1,4 +1,4 @@
-"""Headings keep their words in their addresses: `#手算：两个位置`, where docutils, which drops all but ASCII, counts `#id5`.
+"""Headings keep their words in their addresses: `#手算`, where docutils, which drops all but ASCII, counts `#id5`.
 
 The words alone make the id, so that it stays when other headings come and go. Two headings of one page with the same
 words would share it; lint refuses them.

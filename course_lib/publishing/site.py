@@ -24,6 +24,7 @@ from course_lib.publishing.assets import BOOK, BUILD, HTML, copy_assets, guarded
 from course_lib.publishing.notebooks import cache_path, is_fresh, refresh
 from course_lib.publishing.pages import chapter_page, downloadable, executed_notebook
 from course_lib.publishing.references import linked
+from course_lib.publishing.run_box import repository
 from course_lib.publishing.serve import server
 from course_lib.publishing.tables import chapters_table, claims_tables, errata_tables
 from course_lib.publishing.timeline import timeline_svg
@@ -85,8 +86,8 @@ def run_jupyter_book(source: Path = STAGE, target: Path = BOOK) -> None:
 
 
 def inputs_key(notebooks: dict[Chapter, NotebookNode]) -> str:
-    """Hash of all that a build reads: executed notebooks, the book's files, course_lib."""
-    digest = hashlib.sha256()
+    """Hash of all that a build reads: executed notebooks, the book's files, course_lib, the repository's address."""
+    digest = hashlib.sha256(repository().encode())
     for chapter, notebook in notebooks.items():
         digest.update(chapter.page.encode() + nbformat.writes(notebook).encode())
         digest.update(downloadable(chapter).read_bytes())
