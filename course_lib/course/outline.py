@@ -125,6 +125,11 @@ def reference() -> tuple[str, list[str]]:
     return entry["title"], entry["pages"]
 
 
+def repository() -> str:
+    """Address of the course's repository, "" while nobody has set it."""
+    return _read().get("repository") or ""
+
+
 def chapters() -> dict[str, str]:
     """Number -> title, in order."""
     return {chapter.number: chapter.title for chapter in planned()}

@@ -12,8 +12,12 @@ from course_lib.course import outline
 from course_lib.course.outline import Chapter
 from course_lib.publishing.html import hide_input, only_presents, static_notebook
 from course_lib.publishing.notebooks import executed
+from course_lib.publishing.run_box import repository, run_box
 
 _CHAPTER_LINK = re.compile(r"\[([^\]]*)\]\([\w./-]*?(\d\d)_\w+\.ipynb(?:#[^)]*)?\)")
+
+_CARD = re.compile(r'<details class="course-card course-(?P<kind>claim|erratum)[^>]* id="(?P<name>[\w-]+)"')
+TABLES = {"claim": ("claims", "主张与证据"), "erratum": ("errata", "考据")}
 
 
 def executed_notebook(chapter: Chapter) -> NotebookNode:
@@ -41,8 +45,19 @@ def site_links(source: str, pages: dict[str, str]) -> str:
     return _CHAPTER_LINK.sub(lambda m: m[1] if m[2] in planned else m[0], source)
 
 
+def with_table_link(card: str, up: str) -> str:
+    """A card of evidence with a link to its row of the book's table; any other HTML as it is."""
+    found = _CARD.match(card)
+    if not found:
+        return card
+    table, title = TABLES[found["kind"]]
+    link = f'<p class="table-link"><a href="{up}{table}.html#{found["name"]}">“{title}”里的这一条</a></p>'
+    return f"{card.removesuffix('</details>')}{link}</details>"
+
+
 def chapter_page(chapter: Chapter, notebook: NotebookNode, pages: dict[str, str]) -> NotebookNode:
-    """The notebook as a page: static outputs, no speaker notes, under the title links to its notebook and its deck."""
+    """The notebook as a page: static outputs, no speaker notes; under the title notebook, deck and how to run it."""
+    up = "../" * chapter.page.count("/")
     page = static_notebook(notebook)
     page.cells = [c for c in page.cells if c.metadata.get("slideshow", {}).get("slide_type") != "notes"]
     for cell in page.cells:
@@ -50,14 +65,17 @@ def chapter_page(chapter: Chapter, notebook: NotebookNode, pages: dict[str, str]
             cell.source = site_links(cell.source, pages)
         elif only_presents(cell.source) and "\n" in cell.source:
             hide_input(cell)
-    up = "../" * chapter.page.count("/")
+        for output in cell.get("outputs", []):
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = with_table_link(output.data["text/html"], up)
     links = (
         f'<div class="page-links"><a href="{up}_sources/{chapter.page}.ipynb" download>下载本章笔记本</a>'
-        f'<a href="{up}slides/{chapter.stem}.html">本章幻灯片</a></div>'
+        f'<a href="{up}slides/{chapter.stem}.html">本章幻灯片</a>'
+        '<a href="#run-this-chapter">运行这一章</a></div>'
     )
     first = page.cells[0]
     if first.cell_type != "markdown" or not first.source.lstrip().startswith("# "):
         raise ValueError(f"{chapter.page}: the first cell must be Markdown that begins with a `# ` title")
     title, _, rest = first.source.lstrip().partition("\n")
-    first.source = f"{title}\n\n{links}\n\n{rest.lstrip()}"
+    first.source = f"{title}\n\n{links}\n\n{run_box(chapter, repository(), up)}\n\n{rest.lstrip()}"
     return page

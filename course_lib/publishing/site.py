@@ -24,6 +24,8 @@ from course_lib.publishing.assets import BOOK, BUILD, HTML, copy_assets, guarded
 from course_lib.publishing.models import write_models
 from course_lib.publishing.notebooks import cache_path, is_fresh, refresh
 from course_lib.publishing.pages import chapter_page, downloadable, executed_notebook
+from course_lib.publishing.references import linked
+from course_lib.publishing.run_box import repository
 from course_lib.publishing.serve import server
 from course_lib.publishing.tables import chapters_table, claims_tables, errata_tables
 from course_lib.publishing.timeline import timeline_svg
@@ -65,7 +67,7 @@ def stage(notebooks: dict[Chapter, NotebookNode], target: Path = STAGE) -> None:
         for name, make in makers.items():
             text = fill(text, name, make)
         (target / page.name).write_text(text, encoding="utf-8")
-    for file in ("_config.yml", "zh_bigram.py"):
+    for file in ("_config.yml", "zh_bigram.py", "zh_ids.py"):
         shutil.copy(BOOK / file, target)
     contents = yaml.safe_dump(table_of_contents(pages), allow_unicode=True, sort_keys=False)
     (target / "_toc.yml").write_text(contents, encoding="utf-8")
@@ -76,17 +78,17 @@ def stage(notebooks: dict[Chapter, NotebookNode], target: Path = STAGE) -> None:
         nbformat.write(chapter_page(chapter, notebook, pages), file)
 
 
-def run_jupyter_book(source: Path = STAGE) -> None:
-    """Sphinx through Jupyter Book; any warning or unresolved reference raises RuntimeError with its text."""
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(source), "--path-output", str(BOOK)]
+def run_jupyter_book(source: Path = STAGE, target: Path = BOOK) -> None:
+    """Sphinx through Jupyter Book into target/_build/html; a warning or unresolved reference raises RuntimeError."""
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(source), "--path-output", str(target)]
     done = subprocess.run([*command, "-W", "-n", "--keep-going", "--all", "-q"], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"jupyter-book refused the book:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
 
 
 def inputs_key(notebooks: dict[Chapter, NotebookNode]) -> str:
-    """Hash of all that a build reads: executed notebooks, the book's files, course_lib."""
-    digest = hashlib.sha256()
+    """Hash of all that a build reads: executed notebooks, the book's files, course_lib, the repository's address."""
+    digest = hashlib.sha256(repository().encode())
     for chapter, notebook in notebooks.items():
         digest.update(chapter.page.encode() + nbformat.writes(notebook).encode())
         digest.update(downloadable(chapter).read_bytes())
@@ -116,7 +118,7 @@ def build() -> Path:
     shutil.rmtree(HTML, ignore_errors=True)
     run_jupyter_book()
     for page in HTML.rglob("*.html"):
-        page.write_text(guarded(page.read_text("utf-8")), "utf-8")
+        page.write_text(guarded(linked(page.read_text("utf-8"))), "utf-8")
     for chapter in notebooks:
         shutil.copy(downloadable(chapter), HTML / "_sources" / f"{chapter.page}.ipynb")
     write_models(notebooks.values(), HTML / "_static")

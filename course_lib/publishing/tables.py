@@ -1,13 +1,14 @@
-"""The tables of the book: 主张与证据, 考据, all chapters. MyST list tables, made when the book is staged.
+"""What the book's pages list: 主张与证据, 考据, all chapters. MyST, made when the book is staged.
 
 pages: chapter number -> path of its page, for the chapters that are there.
 """
 
 from __future__ import annotations
 
-from course_lib.course import outline
+from collections import Counter
+from itertools import groupby
 
-N_FIGURES = 5  # of a claim, shown before the rest is folded
+from course_lib.course import outline
 
 
 def one_line(text: str) -> str:
@@ -30,62 +31,70 @@ def chapter_link(number: str, pages: dict[str, str]) -> str:
     return f"[第 {number} 章]({pages[number]}.ipynb)" if number in pages else f"第 {number} 章"
 
 
-def claims_tables(pages: dict[str, str]) -> str:
-    """主张与证据: one table a chapter, from the recorded figures."""
-    from course_lib.course.claims import load_record, outcome_text, registry
-    from course_lib.course.claims.render import measured
+def evidence(name: str, page: str | None, head: str, said: str, folded: str, inside: str) -> str:
+    """One row of 主张与证据 or 考据, its verdict first: the place #name, which links to its card in the chapter.
 
-    def figures(record: dict) -> str:
-        lines = [f"{one_line(label)}：**{one_line(value)}**" for label, value in measured(record)]
-        shown = "<br>".join([*lines[:N_FIGURES], f"（{len(record['seeds'])} 个种子）"])
-        if len(lines) <= N_FIGURES:
-            return shown
-        rest = "<br>".join(lines[N_FIGURES:])
-        return f"{shown}\n\n<details><summary>另外 {len(lines) - N_FIGURES} 项</summary>\n\n{rest}\n\n</details>"
+    head and folded (what the fold is called) are HTML, said and inside Markdown.
+    """
+    link = f' · <a href="{page}.html#{name}">章里的这一张</a>' if page else ""
+    inside = f"<details><summary>{folded}</summary>\n\n{inside}\n\n</details>"
+    return f'<div class="evidence-row" id="{name}">\n\n{head}{link}\n\n{said}\n\n{inside}\n\n</div>\n'
 
-    def row(claim) -> list[str]:
-        what = f"**{claim.id}** {one_line(claim.title)}\n\n{one_line(claim.statement)}"
-        try:
-            record = load_record(claim.id)
-        except FileNotFoundError:
-            return [what, "尚未测量", "—"]
-        badge = f'<span class="verdict verdict-{record["verdict"]}">{outcome_text(record)}</span>'
-        verdict = f"{badge}\n\n{one_line(record['sentence'])}"
-        if record["limits"]:
-            verdict += f"\n\n这个规模看不到：{one_line(record['limits'])}"
-        return [what, figures(record), verdict]
 
-    by_chapter: dict[str, list[list[str]]] = {}
-    for claim in registry().values():
-        by_chapter.setdefault(claim.chapter, []).append(row(claim))
-    header = ["主张", "测到的数", "结论"]
+def by_chapter(rows: list[tuple[str, str]], pages: dict[str, str]) -> str:
+    """(chapter, row) as sections, in order of the chapters."""
     parts = []
-    for number, rows in sorted(by_chapter.items()):
-        parts += [f"## {chapter_link(number, pages)}", "", list_table(header, rows, widths="34 33 33"), ""]
+    for number, group in groupby(sorted(rows, key=lambda row: row[0]), key=lambda row: row[0]):
+        parts += [f"## {chapter_link(number, pages)}", "", *(row for _, row in group)]
     return "\n".join(parts)
+
+
+def claims_tables(pages: dict[str, str]) -> str:
+    """主张与证据 by chapter, from the recorded figures; how many came out how stands before."""
+    from course_lib.course.claims import OUTCOMES, load_record, registry
+    from course_lib.course.claims.render import measured, verdict_badge
+
+    rows, verdicts = [], Counter()
+    for claim in registry().values():
+        record = load_record(claim.id)
+        verdicts[record["verdict"]] += 1
+        figures = [f"{one_line(label)}：**{one_line(value)}**" for label, value in measured(record)]
+        inside = "<br>".join(figures) + f"\n\n**若出现则推翻** {one_line(record['refuted_if'])}"
+        if record["limits"]:
+            inside += f"\n\n**这个规模看不到** {one_line(record['limits'])}"
+        row = evidence(
+            claim.id,
+            pages.get(claim.chapter),
+            f"{verdict_badge(record)} **{record['id']} {one_line(record['title'])}**",
+            f"{one_line(record['sentence'])}\n\n**主张** {one_line(record['statement'])}",
+            f"测到的 {len(figures)} 个量（{len(record['seeds'])} 个种子）",
+            inside,
+        )
+        rows.append((claim.chapter, row))
+    total = "，".join(f"{word} {verdicts[verdict]} 条" for verdict, word in OUTCOMES.items())
+    return f"{len(rows)} 条主张：{total}。\n\n{by_chapter(rows, pages)}"
 
 
 def errata_tables(pages: dict[str, str]) -> str:
-    """考据: one table a chapter, computed now."""
+    """考据 by chapter, computed now."""
     from course_lib.course.errata import format_value, registry, settle
+    from course_lib.course.errata.render import BADGE
 
-    by_chapter: dict[str, list[list[str]]] = {}
+    rows = []
     for entry in registry().values():
         settled = settle(entry)
-        by_chapter.setdefault(entry.chapter, []).append(
-            [
-                f"**{entry.id}** {one_line(entry.title)}",
-                f"**讲义** {one_line(entry.slide)}\n\n**论文** {one_line(entry.paper)}\n\n"
-                f"**公开代码** {one_line(entry.code)}",
-                "<br>".join(f"{one_line(k)}：**{one_line(format_value(v))}**" for k, v in settled.values.items()),
-                one_line(settled.verdict),
-            ]
+        computed = "<br>".join(f"{one_line(k)}：**{one_line(format_value(v))}**" for k, v in settled.values.items())
+        row = evidence(
+            entry.id,
+            pages.get(entry.chapter),
+            f"{BADGE} **{entry.id} {one_line(entry.title)}**",
+            f"**结论** {one_line(settled.verdict)}",
+            "几种说法与算出来的数",
+            f"**讲义** {one_line(entry.slide)}\n\n**论文** {one_line(entry.paper)}\n\n"
+            f"**公开代码** {one_line(entry.code)}\n\n{computed}\n\n出处：{one_line('；'.join(entry.sources))}",
         )
-    parts = []
-    for number, rows in sorted(by_chapter.items()):
-        header = ["问题", "三种说法", "算出来的", "结论"]
-        parts += [f"## {chapter_link(number, pages)}", "", list_table(header, rows, widths="16 30 28 26"), ""]
-    return "\n".join(parts)
+        rows.append((entry.chapter, row))
+    return by_chapter(rows, pages)
 
 
 def chapters_table(pages: dict[str, str]) -> str:

@@ -21,12 +21,17 @@ PAGES = {"03": "notebooks/1_foundations/03_rope"}
 ROPE = outline.choose(["03"])[0]
 
 
-@pytest.fixture(scope="module")
-def bigrams():
-    spec = importlib.util.spec_from_file_location("zh_bigram", assets.BOOK / "zh_bigram.py")
+def extension(name):
+    """A Sphinx extension that lies with the book."""
+    spec = importlib.util.spec_from_file_location(name, assets.BOOK / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def bigrams():
+    return extension("zh_bigram")
 
 
 def test_contents_are_the_open_chapters_in_order_and_then_the_reference():
@@ -93,14 +98,42 @@ def test_list_table_keeps_paragraphs_of_a_cell_together():
     assert "* - 1\n  - x\n    \n    y\n" in table and table.count("* - ") == 2
 
 
-def test_claims_and_errata_name_every_entry():
-    from course_lib.course import claims, errata
+def shown_in_chapters():
+    """Id -> page, of every card that a chapter shows."""
+    call = re.compile(r'^show_(?:claim|erratum)\("([CK][^"]+)"\)', re.MULTILINE)
+    return [(name, chapter.page) for chapter in outline.opened() for name in call.findall(chapter.source.read_text())]
 
-    shown = tables.claims_tables(PAGES)
-    assert all(f"**{claim_id}**" in shown for claim_id in claims.experiment_files())
-    assert f"[第 03 章]({PAGES['03']}.ipynb)" in shown
-    shown = tables.errata_tables(PAGES)
-    assert all(f"**{entry}**" in shown for entry in errata.registry())
+
+@pytest.fixture(scope="module")
+def listed():
+    pages = {chapter.number: chapter.page for chapter in outline.opened()}
+    return tables.claims_tables(pages) + tables.errata_tables(pages)
+
+
+def test_every_row_of_the_tables_has_its_card_and_every_card_its_row(listed):
+    """Ids once on each side, and the row's link is to the page that shows the card."""
+    rows = re.findall(r'^<div class="evidence-row" id="([^"]+)">', listed, re.MULTILINE)
+    links = re.findall(r'<a href="([^"]+)\.html#([^"]+)">', listed)
+    assert sorted(rows) == sorted(name for name, _ in shown_in_chapters())
+    assert sorted((name, page) for page, name in links) == sorted(shown_in_chapters())
+
+
+def test_a_row_says_its_verdict_before_its_numbers(listed):
+    from course_lib.course.claims import load_record, outcome_text
+
+    row = listed.partition('id="C05"')[2].partition("evidence-row")[0]
+    record = load_record("C05")
+    order = [row.index(part) for part in (outcome_text(record), record["sentence"], record["statement"], "<details>")]
+    assert order == sorted(order) and row.index("±") > order[-1]
+
+
+def test_a_card_links_to_its_row_and_other_outputs_stay():
+    from course_lib.course import errata
+
+    shown = errata.render_html(errata.get_erratum("K03-1"))
+    linked = pages.with_table_link(shown, "../../")
+    assert 'href="../../errata.html#K03-1"' in linked and linked.endswith("</details>")
+    assert pages.with_table_link("<details><b>K03-1</b></details>", "../../") == "<details><b>K03-1</b></details>"
 
 
 def test_staged_book_has_no_placeholder_left(tmp_path):
@@ -125,6 +158,19 @@ def test_search_finds_every_phrase_of_a_text(bigrams):
         runs = bigrams.RUN.findall(query)
         terms = [t for r in runs for t in ([r] if r.isascii() or len(r) < 3 else map("".join, itertools.pairwise(r)))]
         assert {t.lower() for t in terms} <= index, query
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("手算：两个位置", "手算-两个位置"),
+        ("KV cache 与 MHA", "kv-cache-与-mha"),
+        ("Q, K and V", "q-k-and-v"),
+        ("第 03 章", "第-03-章"),
+    ],
+)
+def test_the_words_of_a_heading_are_its_place(words, place):
+    assert extension("zh_ids").make_id(words) == place
 
 
 def test_web_font_holds_what_pages_and_widgets_write(tmp_path):

@@ -167,6 +167,18 @@ def test_every_chapter_offers_its_notebook(visit, address, pages):
         assert got == json.loads(chapter.notebook.read_text("utf-8"))
 
 
+def test_headings_are_named_by_their_words_in_page_contents_and_search(folder, pages):
+    """Not by their count (#id5), which changes when another heading comes before."""
+    index = (folder / "searchindex.js").read_text("utf-8")
+    for name in pages:
+        page = (folder / name).read_text("utf-8")
+        places = re.findall(r'<section[^>]* id="([^"]+)"', page)
+        assert len(places) == len(set(places)) and not [p for p in places if re.fullmatch(r"(id)?\d*", p)], name
+        for place in places[1:]:
+            assert page.count(f'href="#{place}"') >= 2, f"{name}#{place}: the contents beside the page lead elsewhere"
+            assert place in index or json.dumps(place).strip('"') in index, f"search knows no {name}#{place}"
+
+
 class Links(HTMLParser):
     """Addresses and ids of a page."""
 

@@ -1,4 +1,4 @@
-"""A record as a small table, for notebooks (HTML) and terminals (text)."""
+"""A record as a folded card for notebooks (HTML), and as text for terminals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from course_lib.course.cards import badge, card, first_sentence
 from course_lib.course.claims.core import OUTCOMES
 
 BADGE = {"holds": ("✓", "#1b7837"), "fails": ("✗", "#b2182b"), "partly": ("◐", "#8c510a")}
@@ -28,29 +29,38 @@ def render_text(record: Mapping[str, Any]) -> str:
 
 
 def render_html(record: Mapping[str, Any]) -> str:
-    """The record as HTML that needs no style sheet; classes `course-claim` and `course-claim-holds` … restyle it."""
-    sign, colour = BADGE[record["verdict"]]
-    badge = (
-        f'<span class="course-claim-badge" style="background:{colour};color:#fff;border-radius:.8em;padding:.1em .7em;'
-        f'white-space:nowrap">{sign} {outcome_text(record)}</span>'
-    )
+    """The record as a folded card; classes `course-claim` and `course-claim-holds` … restyle it.
+
+    The full record owns the page's anchor `#C05`; a quick one may stand beside it.
+    """
+    said, more = first_sentence(record["sentence"])
     cell = "text-align:left;padding:.15em .8em .15em 0;vertical-align:top"
     rows = "".join(
         f'<tr><th scope="row" style="{cell};font-weight:normal">{escape(label)}</th>'
         f'<td style="{cell};font-variant-numeric:tabular-nums">{escape(value)}</td></tr>'
         for label, value in measured(record)
     )
+    more = f"<p>{escape(more)}</p>" if more else ""
     limits = f"<p><b>这个规模看不到</b>：{escape(record['limits'])}</p>" if record["limits"] else ""
-    return (
-        f'<div class="course-claim course-claim-{record["verdict"]}" '
-        f'style="border-left:4px solid {colour};padding:.2em 0 .2em 1em;margin:1em 0">'
-        f"<p><b>{escape(record['id'])} {escape(record['title'])}</b>{escape(_form(record))} {badge}</p>"
-        f"<p><b>主张</b>：{escape(record['statement'])}</p><p><b>结论</b>：{escape(record['sentence'])}</p>"
+    return card(
+        kind=f"course-claim course-claim-{record['verdict']}",
+        name="" if record["kind"] == "quick" else record["id"],
+        colour=BADGE[record["verdict"]][1],
+        verdict=verdict_badge(record),
+        title=f"{record['id']} {record['title']}{_form(record)}",
+        sentence=said,
+        inside=f"{more}<p><b>主张</b>：{escape(record['statement'])}</p>"
         f'<table style="border-collapse:collapse;margin:.4em 0"><thead><tr><th scope="col" style="{cell}">测到的量</th>'
         f'<th scope="col" style="{cell}">{_spread_heading(record)}</th></tr></thead><tbody>{rows}</tbody></table>'
         f"<p><b>若出现则推翻</b>：{escape(record['refuted_if'])}</p>{limits}"
-        f'<p style="opacity:.75;font-size:.9em">{escape(_footer(record))}</p></div>'
+        f'<p style="opacity:.75;font-size:.9em">{escape(_footer(record))}</p>',
     )
+
+
+def verdict_badge(record: Mapping[str, Any]) -> str:
+    """The verdict as HTML, the same in every place."""
+    sign, colour = BADGE[record["verdict"]]
+    return badge(f"{sign} {outcome_text(record)}", colour)
 
 
 def judge_changed(record: Mapping[str, Any]) -> bool:

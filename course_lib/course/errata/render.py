@@ -1,4 +1,4 @@
-"""An erratum as a box of four rows: slide, paper, released code, computation. Computes when it renders."""
+"""An erratum as a card: verdict, then slide, paper, released code, computation. Computes when it renders."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from course_lib.course.cards import badge, card, first_sentence
 from course_lib.course.errata.core import Erratum, Settled, settle
 
 COLOUR = "#6a3d9a"
+BADGE = badge("考据", COLOUR)
 
 
 def render_text(erratum: Erratum | Settled) -> str:
-    """The box in plain text."""
+    """The same in plain text."""
     settled = _settled(erratum)
     erratum = settled.erratum
     lines = [f"考据 {erratum.id} {erratum.title}"]
@@ -22,21 +24,26 @@ def render_text(erratum: Erratum | Settled) -> str:
 
 
 def render_html(erratum: Erratum | Settled) -> str:
-    """The box as HTML that needs no style sheet; class `course-erratum` lets one restyle it."""
+    """A folded card that shows its verdict; class `course-erratum` lets one restyle it."""
     settled = _settled(erratum)
     erratum = settled.erratum
+    said, more = first_sentence(settled.verdict)
     cell = "text-align:left;vertical-align:top;padding:.15em 1em .15em 0"
     rows = "".join(
         f'<tr><th scope="row" style="{cell};white-space:nowrap">{name}</th>'
         f'<td style="{cell}">{"<br>".join(map(escape, texts))}</td></tr>'
         for name, texts in _rows(settled)
     )
-    return (
-        f'<div class="course-erratum" style="border-left:4px solid {COLOUR};padding:.2em 0 .2em 1em;margin:1em 0">'
-        f"<p><b>考据 {escape(erratum.id)} {escape(erratum.title)}</b></p>"
-        f'<table style="border-collapse:collapse"><tbody>{rows}</tbody></table>'
-        f"<p><b>结论</b>：{escape(settled.verdict)}</p>"
-        f'<p style="opacity:.75;font-size:.9em">出处：{escape("；".join(erratum.sources))}</p></div>'
+    more = f"<p>{escape(more)}</p>" if more else ""
+    return card(
+        kind="course-erratum",
+        name=erratum.id,
+        colour=COLOUR,
+        verdict=BADGE,
+        title=f"{erratum.id} {erratum.title}",
+        sentence=f"结论：{said}",
+        inside=f'{more}<table style="border-collapse:collapse"><tbody>{rows}</tbody></table>'
+        f'<p style="opacity:.75;font-size:.9em">出处：{escape("；".join(erratum.sources))}</p>',
     )
 
 

@@ -61,6 +61,25 @@ def test_a_judge_that_changed_after_measuring_is_marked(record, render):
         assert "部分成立（判据后改）" in render(record | {"judge": then, "judged": "1"})
 
 
+def test_the_card_shows_verdict_and_one_sentence_and_folds_the_rest(record):
+    record["sentence"] = "三个种子都到 1.2。下一句。"
+    shown, _, folded = claims.render_html(record).partition("</summary>")
+    assert shown.startswith("<details ") and "open" not in shown.split(">")[0] and folded.endswith("</details>")
+    assert (
+        "部分成立" in shown
+        and "三个种子都到 1.2。" in shown
+        and "下一句" not in shown
+        and "主张" not in shown.partition("</b>")[2]
+    )
+    for part in ("下一句。", "主张", "1.235 ± 0.012", "若出现则推翻", "看不到的", "torch 2.13.0"):
+        assert part in folded
+
+
+def test_of_a_quick_and_a_full_card_the_full_one_owns_the_id(record):
+    cards = [claims.render_html(record | {"kind": kind}) for kind in ("full", "quick")]
+    assert ['id="C99"' in card for card in cards] == [True, False]
+
+
 def test_html_escapes_what_authors_write(record):
     html = claims.render_html(record)
     assert "a &lt; b" in html and "主张 &lt;b&gt;" in html and "若 &amp; 则" in html and "<i>" not in html

@@ -53,13 +53,26 @@ def test_numbers_that_do_not_support_the_verdict_raise_also_when_rendered():
             use(wrong)
 
 
-@pytest.mark.parametrize("render", [errata.render_html, errata.render_text])
-def test_the_box_has_its_four_rows_verdict_and_sources(render):
+@pytest.mark.parametrize(
+    ("render", "order"),
+    [
+        (
+            errata.render_html,
+            ("结论", "</summary>", ">幻灯片<", ">论文<", ">公开代码<", ">计算<", "出处", "</details>"),
+        ),
+        (errata.render_text, ("幻灯片", "论文", "公开代码", "计算", "结论", "出处")),
+    ],
+)
+def test_the_card_has_its_four_rows_verdict_and_sources(render, order):
     shown = render(erratum())
-    rows = [shown.index(name) for name in ("幻灯片", "论文", "公开代码", "计算", "结论", "出处")]
+    rows = [shown.index(name) for name in order]
     assert rows == sorted(rows)
     for part in ("1 + 1 = 3", "add(1, 1)", "1 + 1 = 2", "约 = 0.333333", "各项 = 1、是", "论文对。", "算术 §1"):
         assert part in shown
+
+
+def test_a_card_is_the_place_that_its_id_names():
+    assert errata.render_html(erratum()).count('id="K99-1"') == 1
 
 
 def test_html_escapes_what_authors_write():
