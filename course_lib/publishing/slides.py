@@ -20,17 +20,12 @@ from traitlets.config import Config
 
 from course_lib.course.outline import Chapter, choose, opened
 from course_lib.publishing.assets import BOOK, HTML, copy_assets, guarded, web_font
-from course_lib.publishing.html import fences_to_html, hide_input, only_presents, static_notebook
+from course_lib.publishing.deck_cells import shows_code, slide_type
+from course_lib.publishing.html import fences_to_html, hide_input, static_notebook
 from course_lib.publishing.models import write_models
 from course_lib.publishing.pages import executed_notebook, site_links
 
-MAX_CODE_LINES = 16
 _LINK = re.compile(r"\]\((?!https?:|#)([\w./-]*?)([\w-]+)\.(?:ipynb|md)(#[^)]*)?\)")
-
-
-def on_slides(cell: NotebookNode) -> bool:
-    """True for a cell that says which part of the deck it is."""
-    return cell.metadata.get("slideshow", {}).get("slide_type", "skip") != "skip"
 
 
 def deck_notebook(notebook: NotebookNode, folder: str, pages: dict[str, str]) -> NotebookNode:
@@ -39,19 +34,19 @@ def deck_notebook(notebook: NotebookNode, folder: str, pages: dict[str, str]) ->
     folder: of the chapter's page below the site's root, "notebooks/1_foundations".
     """
     deck = static_notebook(notebook)
-    deck.cells = [copy.deepcopy(cell) for cell in deck.cells if on_slides(cell)]
+    deck.cells = [copy.deepcopy(cell) for cell in deck.cells if slide_type(cell) != "skip"]
     for cell in deck.cells:
         if cell.cell_type == "markdown":
-            if cell.metadata.slideshow.slide_type == "notes":
+            if slide_type(cell) == "notes":
                 # folded in the chapter, open for the speaker
                 cell.source = cell.source.replace("\n:class: dropdown", "")
             cell.source = _LINK.sub(rf"](../{folder}/\1\2.html\3)", fences_to_html(site_links(cell.source, pages)))
             if cell.source.lstrip().startswith("# "):
                 cell.source = "## 这一章\n" + cell.source.lstrip().partition("\n")[2]
-        elif only_presents(cell.source) or len(cell.source.splitlines()) > MAX_CODE_LINES:
-            hide_input(cell)
-        else:
+        elif shows_code(cell):
             cell.source = re.sub(r"\n{3,}", "\n\n", cell.source)
+        else:
+            hide_input(cell)
     return deck
 
 
@@ -97,7 +92,8 @@ def build(notebooks: dict[Chapter, NotebookNode], target: Path = HTML / "slides"
     shutil.rmtree(assets, ignore_errors=True)
     copy_assets(assets)
     write_models(notebooks.values(), assets)
-    shutil.copy(BOOK / "slides_template" / "slides.css", assets)
+    for file in ("slides.css", "slides.js"):
+        shutil.copy(BOOK / "slides_template" / file, assets)
     (assets / "pygments.css").write_text(HtmlFormatter(style="friendly").get_style_defs(".highlight"), encoding="utf-8")
     for chapter, notebook in notebooks.items():
         (target / f"{chapter.stem}.html").write_text(guarded(deck(chapter, notebook)), encoding="utf-8")
