@@ -75,7 +75,8 @@ from course_lib.chapters.ch08_gpt2.experiments import c12_zero_shot as zero_shot
 from course_lib.chapters.ch08_gpt2.experiments.c12b_nucleus import NUCLEI, TEMPERATURES
 from course_lib.chapters.ch08_gpt2.whole_figure import plot_whole
 from course_lib.course.claims import figures_of, load_record
-from course_lib.data.real.poems import vocabulary
+from course_lib.data.real.poems import EDGE
+from course_lib.data.real.poems import tokenizer as characters
 from course_lib.data.text.corpora import prose
 from course_lib.data.text.demonstrations import BRIDGE, HELD_OUT, document, english, prompt, tokenizer
 from course_lib.data.world.dice import Dice
@@ -88,7 +89,8 @@ from course_lib.hub.gpt2 import key_map
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models import gpt1, gpt2
 from course_lib.models.gpt2 import GPT2, GPT2Config, n_parameters
-from course_lib.widgets import Knob, explore, live_poet
+from course_lib.widgets import Knob, explore
+from course_lib.widgets.poet import live_poet
 
 start("08")
 
@@ -169,21 +171,21 @@ for pair, said in list(zip(HELD_OUT, zero_shot.translations(taught, HELD_OUT)))[
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 整张图
 #
-# 课程里有一个真的小 GPT-2，读过一万首唐人绝句，一个字是一个词元。给它四个字，跟着它从左走到右：
+# 课程里有一个真的小 GPT-2，读过一万首唐人绝句，一个字是一个词元，每首诗前后各有一个换行。给它四个字，跟着它从左走到右：
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-poet, characters = zoo.load("poet"), vocabulary()
-line = "床前明月"
-ids = torch.tensor(characters.encode(line))  # [T] = [4]
+poet = zoo.load("poet")
+line = EDGE + "床前明月"  # 一首诗的开头是一个换行
+ids = torch.tensor(characters().encode(line))  # [T] = [5]
 with torch.no_grad():
     chances = poet(ids[None])[0, -1].softmax(-1)  # [V]
-best = [(characters.decode([i]), chances[i].item()) for i in chances.topk(5).indices.tolist()]
+best = [(characters().decode([i]), chances[i].item()) for i in chances.topk(5).indices.tolist()]
 shape = poet.config
 show_figure(
-    plot_whole(shape, line, ids.tolist(), best),
-    alt=f"GPT-2 的全图，从左到右。{line}四个字换成编号，查词表加位置，成为残差流 [4, {shape.d_model}]；"
+    plot_whole(shape, line.replace(EDGE, "⏎"), ids.tolist(), best),
+    alt=f"GPT-2 的全图，从左到右。换行和“床前明月”换成编号，查词表加位置，成为残差流 [5, {shape.d_model}]；"
     f"一个块重复 {shape.n_layers} 次：支路一是 LayerNorm、q k v、{shape.n_heads} 个头的权重（因果掩码）、合并，加回残差流；"
-    f"支路二是 LayerNorm、放宽到 {4 * shape.d_model}、GELU、收窄，再加回；最后 LayerNorm，乘词表的转置，得到 [4, {shape.n_vocab}] 个分数，"
+    f"支路二是 LayerNorm、放宽到 {4 * shape.d_model}、GELU、收窄，再加回；最后 LayerNorm，乘词表的转置，得到 [5, {shape.n_vocab}] 个分数，"
     f"最后一处给出下一个字：" + "、".join(f"{word} {chance:.0%}" for word, chance in best),
 )
 
@@ -318,9 +320,9 @@ w = by_name(poet.state_dict())
 with torch.no_grad():
     assert_close(whole_gpt2(ids, w, shape.n_heads), poet(ids[None])[0], atol=1e-4, rtol=1e-4)
 poem = ids
-while len(poem) < 24:
+while len(poem) < 25 and poem[-1] != ids[0]:
     poem = torch.cat([poem, whole_gpt2(poem, w, shape.n_heads)[-1:].argmax(-1)])
-print("分数相同。", characters.decode(poem.tolist()))
+print("分数相同。接着写：", characters().decode(poem[1:].tolist()))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 为什么除以 $\sqrt{2n}$

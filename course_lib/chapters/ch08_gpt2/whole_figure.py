@@ -53,13 +53,13 @@ def plot_whole(
 
 def _embedding(axis: Axes, words: Sequence[str], ids: Sequence[int], D: int) -> None:
     for at, (word, number) in enumerate(zip(words, ids)):
-        y = TRUNK + 0.55 - 0.92 * at
+        y = TRUNK + 0.7 - 0.86 * at
         _box(axis, 0.0, y, 0.52, word, "", "prompt", fontsize=14)
         axis.text(0.78, y, str(number), ha="center", va="center", fontsize=SMALL, color=COLORS["muted"])
-    bottom = TRUNK + 0.55 - 0.92 * len(words)
+    bottom = TRUNK + 0.7 - 0.86 * len(words)
     axis.text(0.5, bottom + 0.2, f"编号 [{len(words)}]", ha="center", fontsize=SMALL)
     _box(axis, 1.2, TRUNK, 0.9, "词表\n＋位置", "", "system", height=1.0)
-    first, last = TRUNK + 0.55, bottom + 0.92
+    first, last = TRUNK + 0.7, bottom + 0.86
     _line(axis, (1.06, first + 0.2), (1.06, last - 0.2))
     _line(axis, (1.06, TRUNK), (1.15, TRUNK))
 
