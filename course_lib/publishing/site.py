@@ -75,9 +75,11 @@ def stage(notebooks: dict[Chapter, NotebookNode], target: Path = STAGE) -> None:
         nbformat.write(chapter_page(chapter, notebook, pages), file)
 
 
-def run_jupyter_book(source: Path = STAGE) -> None:
-    """Sphinx through Jupyter Book; any warning or unresolved reference raises RuntimeError with its text."""
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(source), "--path-output", str(BOOK)]
+def run_jupyter_book(source: Path = STAGE, output: Path = BOOK) -> None:
+    """Sphinx through Jupyter Book, into `output`/_build; any warning or unresolved reference raises RuntimeError with its
+    text.
+    """
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(source), "--path-output", str(output)]
     done = subprocess.run([*command, "-W", "-n", "--keep-going", "--all", "-q"], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"jupyter-book refused the book:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
