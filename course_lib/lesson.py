@@ -21,6 +21,7 @@ import course_lib
 from course_lib.course import claims, errata
 from course_lib.course.device import device_report
 from course_lib.course.exercises import check, exercise, hint, progress, solution
+from course_lib.widgets import page
 from course_lib.widgets.style import to_png, use_style
 
 __all__ = [
@@ -40,7 +41,8 @@ __all__ = [
 
 
 def start(chapter: str) -> None:
-    """Make a chapter reproducible and readable: figure style and Chinese font, seeds, one thread. Silent; idempotent.
+    """Make a chapter reproducible and readable: figure style and Chinese font, seeds, one thread; in JupyterLab also
+    the boxes' colours, and guesses that answer. Prints nothing; idempotent.
 
     Raises ValueError if `chapter` is not two digits.
     """
@@ -51,6 +53,8 @@ def start(chapter: str) -> None:
     np.random.seed(0)  # noqa: NPY002  what a reader's own cell may still use
     torch.manual_seed(0)
     torch.set_num_threads(1)
+    if os.environ.get("COURSE_PUBLISH") != "1":
+        _show({"text/html": page.lab_html(), "text/plain": ""})
 
 
 def show_source(*rooms: Any) -> None:

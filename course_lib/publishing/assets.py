@@ -10,6 +10,7 @@ from fontTools.ttLib import TTFont
 
 from course_lib.course.outline import ROOT
 from course_lib.publishing.html import widget_script
+from course_lib.widgets import page
 from course_lib.widgets.style import FONT
 
 BOOK = ROOT / "book"
@@ -21,16 +22,19 @@ POLICY = "default-src 'self' file: data: blob: 'unsafe-inline' 'unsafe-eval'; ob
 
 
 def copy_assets(target: Path) -> None:
-    """The assets of site and decks, with the widgets' script built from its modules."""
+    """The assets of site and decks, the widgets' script built from its modules, and what pages do beyond widgets."""
     shutil.copytree(BOOK / "assets", target, dirs_exist_ok=True)
     (target / "vendor" / "README.md").unlink(missing_ok=True)
     (target / "course-widgets.js").write_text(widget_script(), encoding="utf-8")
+    for name in page.SHARED:
+        shutil.copy(page.FILES / name, target)
 
 
 def web_font(folder: Path = HTML) -> None:
-    """Subset of the course's font with the characters of the pages, of the widgets' script and of what live models can
-    write, for systems without a Chinese font."""
-    texts = [*folder.rglob("*.html"), *folder.rglob("course-widgets.js"), *folder.rglob("models/*.js")]
+    """Subset of the course's font with the characters of the pages, of their scripts and of what live models can write,
+    for systems without a Chinese font."""
+    scripts = [name for name in ("course-widgets.js", *page.SHARED) if name.endswith(".js")]
+    texts = [text for name in ("*.html", *scripts, "models/*.js") for text in folder.rglob(name)]
     characters = set().union(*(text.read_text("utf-8") for text in texts))
     options = subset.Options(flavor="woff", hinting=False, layout_features=[])
     font = TTFont(FONT)
@@ -43,6 +47,6 @@ def web_font(folder: Path = HTML) -> None:
             shutil.copy(FONT.with_name("OFL.txt"), target / "CourseSans-SC.OFL.txt")
 
 
-def guarded(page: str) -> str:
+def guarded(text: str) -> str:
     """The page with the policy that keeps it to its own site."""
-    return page.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">', 1)
+    return text.replace("<head>", f'<head>\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">', 1)

@@ -1,12 +1,17 @@
 """The built site on localhost, and a browser that keeps account of what goes wrong on a page."""
 
 import os
+import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import sample_page
 
 from course_lib.publishing import browser, site
 from course_lib.publishing.serve import server
@@ -25,6 +30,15 @@ def folder():
 def address(folder):
     """http://127.0.0.1:PORT/ of the site."""
     with server(folder) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/"
+        running.shutdown()
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory):
+    """http://127.0.0.1:PORT/ of a small site of its own: page.html and slides/sample.html."""
+    with server(sample_page.build(tmp_path_factory.mktemp("site"))) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{running.server_port}/"
         running.shutdown()
