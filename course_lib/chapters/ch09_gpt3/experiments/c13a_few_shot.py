@@ -80,16 +80,16 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"sizes": ["small", "large"], "steps": 150, "longer": 2, "n_test": 1000},
-    full={"sizes": ["small", "medium", "large"], "steps": 500, "longer": 4, "n_test": 4000},
+    full={"sizes": ["small", "medium", "large"], "steps": 500, "longer": 3, "n_test": 3000},
     quick_seeds=(10,),
     labels={
         "accuracy": "没见过的任务，正确率：小、中、大（快速版：小、大）模型，各 0、1、2、4、8 个示例",
         "accuracy_trained_tasks": "训练过的任务，正确率：小、中、大（快速版：小、大）模型，各 0、1、2、4、8 个示例",
-        "accuracy_smallest_longer": "没见过的任务，正确率：最小的模型，四倍步数（快速版：两倍），0、1、2、4、8 个示例",
+        "accuracy_smallest_longer": "没见过的任务，正确率：最小的模型，三倍步数（快速版：两倍），0、1、2、4、8 个示例",
         "parameters": "参数量：小、中、大（快速版：小、大）",
         "best": "最优的正确率：0、1、2、4、8 个示例",
     },
     limits="任务只是查表：哪种颜色配哪个词。没有示例时谁也只能乱猜，GPT-3 的零样本还有一句任务说明。"
-    "三个模型训练步数相同，大模型的学习率小一半；小模型练了四倍步数，四十倍会怎样，没有测。"
+    "三个模型训练步数相同，大模型的学习率小一半；小模型练了三倍步数，三十倍会怎样，没有测。"
     "真实规模：GPT-3 论文图 1.2、图 1.3 报告同样的趋势，八个大小各训练一次，没有种子的波动。",
 )
