@@ -507,7 +507,7 @@ bars = "；".join(
     f"{test} " + "、".join(f"{name.replace(chr(10), '')} {mean:.3f}" for name, mean in zip(CORPORA, losses.mean(0)))
     for test, (losses, _) in panels.items()
 )
-show_figure(plots.plot_corpora(CORPORA, panels), alt=f"好文本上的损失，nat/字，4 个种子：{bars}")
+show_figure(plots.plot_corpora(CORPORA, panels), alt=f"好文本上的损失，nat/字，3 个种子：{bars}")
 
 # %% [markdown]
 # 柱子里写的是干净文档的比例，黑点是各个种子。只跑 100 步（上面现场的那次），去重还看不出好处，甚至更差：

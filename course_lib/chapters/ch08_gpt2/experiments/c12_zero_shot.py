@@ -165,7 +165,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"steps": 120, "rates": [0, 300], "sizes": [[8, 2]]},
-    full={"steps": 300, "rates": [0, 10, 20, 40, 80, 160], "sizes": [[8, 2], [16, 2], [32, 2]]},
+    full={"steps": 300, "rates": [0, 10, 20, 40, 80, 160], "sizes": [[8, 2], [24, 2]]},
     quick_seeds=(10,),
     labels={
         "held_out": "整句全对，没有示范过的 12 个组合：每千篇 0、10、20、40、80、160 篇示范",
@@ -174,7 +174,7 @@ CLAIM = Claim(
         "demonstrated_words": "颜色词和形状词对的比例，示范过的组合：同上",
         "mismatched": "整句全对，示范的英文配错了：每千篇 160 篇",
         "mismatched_words": "颜色词和形状词对的比例，示范的英文配错了",
-        "by_size": "整句全对，没有示范过的组合：宽 8、16、32、48，各用最好的学习率",
+        "by_size": "整句全对，没有示范过的组合：宽 8、24、48，各用最好的学习率",
         "by_size_words": "颜色词和形状词对的比例：同上",
         "by_size_one_rate": "整句全对：同上，都用学习率 0.004",
         "learning_rate": "选中的学习率（在示范过的组合上选）：同上",
