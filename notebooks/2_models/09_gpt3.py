@@ -149,8 +149,8 @@ explore(
 #
 # :::{admonition} 问题与预测
 # :class: evidence
-# 三种大小，没见过的任务，0、1、2、4、8 个例子。预测：少样本 > 单样本 > 零样本，而且差距随大小增长。
-# 反例会是：小模型和大模型得到的一样多。
+# 三种大小，没见过的任务，0、1、2、4、8 个例子。没有例子谁都只能瞎猜，这由题目决定，不算数；要看的是从 1 个到 8 个涨多少。
+# 预测：越大涨得越多，离最优越近。对手是“练得久”：让最小的多练两倍的步数，看它追不追得上。
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
@@ -158,10 +158,12 @@ summary = figures_of(load_record("C13a"))
 accuracy = summary["accuracy"]
 counts = summary["parameters"].mean
 eight = "、".join(f"{share:.0%}" for share in accuracy.mean[:, -1])
-zero = "、".join(f"{share:.0%}" for share in accuracy.mean[:, 0])
+one = "、".join(f"{share:.0%}" for share in accuracy.mean[:, 1])
+best = summary["best"].mean
 show_figure(
-    plot_shots((0, 1, 2, 4, 8), accuracy.mean, counts, summary["best"].mean, chance=1 / 8, spread=accuracy.std),
-    alt=f"三种大小的模型在没见过的任务上的正确率，3 个种子。0 个例子：{zero}；8 个例子：{eight}，从小到大",
+    plot_shots((0, 1, 2, 4, 8), accuracy.mean, counts, best, chance=1 / 8, spread=accuracy.std),
+    alt=f"三种大小的模型在没见过的任务上的正确率，3 个种子。1 个例子：{one}，最优 {best[1]:.0%}；"
+    f"8 个例子：{eight}，最优 {best[-1]:.0%}，从小到大",
 )
 
 # %% [markdown]
@@ -171,9 +173,15 @@ show_figure(
 show_claim("C13a")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 证据：权重一个比特也不变（C13b）
+# ## 证据：放进提示，还是改权重（C13b）
 #
-# 开头的 SHA-256 已经说了一次。记录里还有对照：同样的句子做一步梯度下降，变了的权重有多少个。
+# 用例子答题，权重一个比特也不变：没有人改它，开头的 SHA-256 只是检查。真正的问题是值不值：
+#
+# :::{admonition} 问题与预测
+# :class: evidence
+# 同样 8 个例子，一种放进提示，一种当训练数据做梯度下降，然后不给例子直接问。学习率和步数挑对后者最有利的。
+# 预测：放进提示更准。反例会是：梯度下降几步就把 8 个例子背下来了。
+# :::
 
 # %% slideshow={"slide_type": "fragment"}
 show_claim("C13b")
@@ -483,7 +491,8 @@ show_erratum("K09-8")
 # :::{admonition} 问题与预测
 # :class: evidence
 # 同一个小模型，读**同样多的 token**，只换语料：整份、随机一部分、只去重、只过滤、两样都做。
-# 预测：洗过的更好；随机丢掉一样多的没有用。反例会是“两样都做”不比整份好，因为它小，要反复读很多遍。
+# 抓取里有一成好网页换了句式，过滤器学“好”的时候没见过；考题也分两种句式。
+# 预测：洗过的更好，两种句式都是；随机丢掉一样多的没有用。反例会是：洗过的语料小，要反复读；或者没见过的句式被当成垃圾丢了。
 # :::
 
 # %%
@@ -492,9 +501,13 @@ run_claim("C13d")
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 summary = figures_of(load_record("C13d"))
 CORPORA = ("整份", "随机\n一样少", "只去重", "只过滤", "两样都做")
-losses, clean = summary["loss"].values, summary["clean"].mean
-bars = "、".join(f"{name.replace(chr(10), '')} {mean:.3f}" for name, mean in zip(CORPORA, losses.mean(0)))
-show_figure(plots.plot_corpora(CORPORA, losses, clean), alt=f"好文本上的损失，nat/字，3 个种子：{bars}")
+TESTS = {"教过过滤器的句式": ("loss", "clean"), "没教过的句式": ("loss_other", "other")}
+panels = {test: (summary[loss].values, summary[share].mean) for test, (loss, share) in TESTS.items()}
+bars = "；".join(
+    f"{test} " + "、".join(f"{name.replace(chr(10), '')} {mean:.3f}" for name, mean in zip(CORPORA, losses.mean(0)))
+    for test, (losses, _) in panels.items()
+)
+show_figure(plots.plot_corpora(CORPORA, panels), alt=f"好文本上的损失，nat/字，3 个种子：{bars}")
 
 # %% [markdown]
 # 柱子里写的是干净文档的比例，黑点是各个种子。只跑 100 步（上面现场的那次），去重还看不出好处，甚至更差：
@@ -614,8 +627,9 @@ print(f"拟合回来 α = {law.alpha:.3f}，N_c = {law.n_c:.1e}；参数 ×10，
 # :::{admonition} 问题与预测
 # :class: evidence
 # 4,096 条要死记的事实：三个字母的名字，两个字母的答案。第 $r$ 常见的出现概率 ∝ $1/r$，这是**长尾**。
-# 六个大小，同样的批次。预测：log L 对 log N 是直线，而且前五个能预测第六个。
-# 对照：所有事实一样常见，没有长尾。
+# 六个大小，同样的批次。预测：log L 对 log N 是直线，前五个连成的线说得准第六个。
+# 对手：带下限的幂律，$L=L_\\infty+(N_c/N)^\\alpha$。它多一个参数，能弯；谁说得准，由没参加拟合的第六个来判。
+# 对照：512 条事实一样常见，没有长尾，练到最大的模型全会。
 # :::
 
 # %%
@@ -627,30 +641,32 @@ sizes = summary["parameters"].mean.astype(int)
 MEASURED = {"有长尾": summary["loss"].values, "一样常见": summary["loss_flat"].values}
 
 
-def fitted(world, n_used):
-    return fit_power_law(sizes[:n_used], MEASURED[world].mean(0)[:n_used])
+def fitted(world, n_used, law):
+    return fit_power_law(sizes[:n_used], MEASURED[world].mean(0)[:n_used], with_floor=law == "带下限")
 
 
-def draw_fit(world, n_used, axes):
-    title = f"事实{world}，用前 {n_used} 个大小拟合"
-    return plot_power_law(sizes, MEASURED[world], fitted(world, n_used), n_used, log=axes == "对数", title=title)
+def draw_fit(world, n_used, law, axes):
+    title = f"事实{world}，{law}，用前 {n_used} 个大小拟合"
+    line = fitted(world, n_used, law)
+    return plot_power_law(sizes, MEASURED[world], line, n_used, log=axes == "对数", title=title)
 
 
-def describe_fit(world, n_used, axes):
-    law, last = fitted(world, n_used), MEASURED[world].mean(0)[-1]
+def describe_fit(world, n_used, law, axes):
+    line, last = fitted(world, n_used, law), MEASURED[world].mean(0)[-1]
     return (
-        f"事实{world}，{axes}坐标，用前 {n_used} 个大小拟合：α = {law.alpha:.3f} ± {law.alpha_error:.3f}，"
-        f"预测最大的模型 {float(law.loss(sizes[-1])):.2f}，实测 {last:.2f} nat"
+        f"事实{world}，{axes}坐标，{law}，用前 {n_used} 个大小拟合：α = {line.alpha:.3f}，下限 {line.floor:.2f}，"
+        f"预测最大的模型 {float(line.loss(sizes[-1])):.3g}，实测 {last:.3g} nat"
     )
 
 
 explore(
     draw_fit,
     describe_fit,
-    n_used=Knob("用几个大小", [3, 4, 6], live=[3, 4, 5, 6]),
+    n_used=Knob("用几个大小", [4, 5, 6]),
+    law=Knob("式子", ["纯幂律", "带下限"], kind="buttons"),
     world=Knob("事实", list(MEASURED), kind="buttons"),
     axes=Knob("坐标", ["对数", "线性"], kind="buttons"),
-    start={"n_used": 4, "axes": "对数"},
+    start={"n_used": 5, "axes": "对数"},
     name="09-power-law",
 )
 
@@ -721,7 +737,7 @@ print(
 # %% [markdown]
 # :::{admonition} 4. “少样本就是用几个样本微调”
 # :class: pitfall
-# 没有梯度。推理时 `inference_mode()` 里连梯度也不记，C13b 逐比特比过权重。
+# 没有梯度。推理时 `inference_mode()` 里连梯度也不记，开头比过权重的 SHA-256。两种做法谁更准，C13b 比过。
 # :::
 #
 # :::{admonition} 5. “示例的标签必须对”

@@ -9,7 +9,12 @@ from matplotlib.patches import FancyBboxPatch
 
 from course_lib.widgets.style import COLORS, FULL, WIDE
 
-FORMS = {"pretrained": ("预训练再微调", COLORS["Q"], "o"), "scratch": ("从零训练", COLORS["K"], "s")}
+FORMS = {
+    "pretrained": ("预训练再微调", COLORS["Q"], "o"),
+    "half": ("只预训练一半", COLORS["V"], "^"),
+    "scratch": ("从零训练", COLORS["K"], "s"),
+    "scratch_long": ("从零训练，总步数相同", COLORS["none"], "^"),
+}
 CHIPS = {"start": COLORS["system"], "delimiter": COLORS["system"], "extract": COLORS["assistant"]}
 
 
@@ -126,7 +131,7 @@ def plot_extract(
 def plot_labels(
     labels: Sequence[int], curves: Mapping[str, tuple[np.ndarray, np.ndarray]], *, chance: float = 0.25
 ) -> Figure:
-    """Claim C11: accuracy against the number of labels; curves: "pretrained" and "scratch" -> mean and spread."""
+    """Claim C11: accuracy against the number of labels; curves: a name of FORMS -> mean and spread."""
     figure, axis = plt.subplots(figsize=FULL)
     for key, (mean, std) in curves.items():
         name, colour, marker = FORMS[key]
@@ -138,28 +143,30 @@ def plot_labels(
     axis.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
     axis.set(xlabel="标注的文本（条）", ylabel="没见过的文本上的正确率", ylim=(0, 1.05))
     axis.grid(axis="y")
-    figure.legend(loc="outside upper center", ncols=3)
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
 def plot_auxiliary(labels: Sequence[int], differences: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """Claim C11b: accuracy with the auxiliary loss less accuracy without, in points, mean and spread by seed."""
     figure, axis = plt.subplots(figsize=WIDE)
-    for shift, (key, (mean, std)) in zip((-0.19, 0.19), differences.items()):
+    width = 0.75 / len(differences)
+    for number, (key, (mean, std)) in enumerate(differences.items()):
         name, colour, _ = FORMS[key]
-        places = np.arange(len(labels)) + shift
-        axis.bar(places, 100 * mean, width=0.36, color=colour, label=name, yerr=100 * std, error_kw={"lw": 1.4})
+        places = np.arange(len(labels)) + width * (number - (len(differences) - 1) / 2)
+        axis.bar(places, 100 * mean, width=0.95 * width, color=colour, label=name, yerr=100 * std, error_kw={"lw": 1.4})
     axis.axhline(0, color=COLORS["ink"], lw=1.2)
     axis.set_xticks(range(len(labels)), [f"{n:,} 条" for n in labels])
     axis.set(ylabel="开 − 关（百分点）", xlabel="标注的文本")
     axis.grid(axis="y")
     axis.set_axisbelow(True)
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(loc="outside upper center", ncols=3)
     return figure
 
 
-def plot_places(by_place: np.ndarray, unmasked: np.ndarray) -> Figure:
-    """Claim C11c: accuracy by how many things <extract> has read [seeds, 5]; in front without a mask [seeds]."""
+def plot_places(by_place: np.ndarray, best: Sequence[float], unmasked: np.ndarray) -> Figure:
+    """Claim C11c: accuracy by how many things <extract> has read [seeds, 5], the best possible there [5]; in front
+    without a mask [seeds]."""
     figure, axis = plt.subplots(figsize=FULL)
     columns = [*np.asarray(by_place).T, np.asarray(unmasked)]
     labels = [*(f"{n} 件后" for n in range(len(columns) - 1)), "最前\n不遮"]
@@ -169,9 +176,10 @@ def plot_places(by_place: np.ndarray, unmasked: np.ndarray) -> Figure:
         axis.bar(place, values.mean(), width=0.6, color=COLORS["paper"] if hollow else colour, edgecolor=colour, lw=1.6)
         axis.plot(np.full(len(values), place), values, "o", ms=5, color=COLORS["ink"], clip_on=False, zorder=3)
         axis.text(place, values.mean() + 0.05, f"{values.mean():.0%}", ha="center")
+    axis.hlines(best, *(np.arange(len(best)) + side for side in (-0.4, 0.4)), COLORS["optimum"], lw=2, label="最优")
     axis.axhline(0.25, color=COLORS["muted"], ls=(0, (1, 2)), lw=1.6, label="瞎猜 25 %")
     axis.set_xticks(range(len(labels)), labels)
     axis.set_yticks([0, 0.5, 1], ["0", "50 %", "100 %"])
     axis.set(ylim=(0, 1.18), ylabel="正确率", xlabel="Extract 站在哪里")
-    figure.legend(loc="outside upper center")
+    figure.legend(loc="outside upper center", ncols=2)
     return figure

@@ -131,24 +131,27 @@ def plot_epochs(
     return figure
 
 
-def plot_corpora(names: Sequence[str], losses: np.ndarray, clean: Sequence[float]) -> Figure:
-    """C13d: loss on good texts by training corpus, a dot a seed, with the share of clean documents written in.
+def plot_corpora(names: Sequence[str], panels: Mapping[str, tuple[np.ndarray, Sequence[float]]]) -> Figure:
+    """C13d: loss on good texts by training corpus, a dot a seed; a panel for each kind of text.
 
     Args:
         names: [C].
-        losses: [seeds, C] nats a character.
-        clean: [C] share of clean documents.
+        panels: kind of text -> losses [seeds, C] in nats a character, and [C] the share of it in each corpus, which is
+            written in.
     """
-    figure, axis = plt.subplots(figsize=(7.2, 3.5))
-    mean = losses.mean(0)
-    colours = [COLORS["muted"], COLORS["muted"], *[COLORS["Q"]] * (len(names) - 2)]
-    axis.bar(range(len(names)), mean, color=colours, width=0.6)
-    for place, share in enumerate(clean):
-        axis.plot([place] * len(losses), losses[:, place], "o", color=COLORS["ink"], ms=4)
-        axis.text(place, 0.03, f"干净 {share:.0%}", ha="center", color=COLORS["paper"], fontsize=12)
-        axis.text(place, losses[:, place].max() + 0.012, f"{mean[place]:.3f}", ha="center")
-    axis.set_xticks(range(len(names)), names)
-    axis.set(ylabel="好文本上的损失（nat/字）", ylim=(0, 1.15 * losses.max()))
+    figure, axes = plt.subplots(1, len(panels), figsize=(9.6, 3.6), squeeze=False)
+    for axis, (title, (losses, share)) in zip(axes[0], panels.items()):
+        mean = losses.mean(0)
+        axis.bar(range(len(names)), mean, color=[COLORS["muted"]] * 2 + [COLORS["Q"]] * (len(names) - 2), width=0.66)
+        for place, part in enumerate(share):
+            axis.plot([place] * len(losses), losses[:, place], "o", color=COLORS["ink"], ms=4)
+            axis.text(place, 0.03 * losses.max(), f"占\n{part:.0%}", ha="center", color=COLORS["paper"], fontsize=11)
+            axis.text(
+                place, losses[:, place].max() + 0.02 * losses.max(), f"{mean[place]:.3f}", ha="center", fontsize=11
+            )
+        axis.set_xticks(range(len(names)), names, fontsize=11)
+        axis.set(title=title, ylim=(0, 1.15 * losses.max()))
+    axes[0, 0].set_ylabel("好文本上的损失（nat/字）")
     return figure
 
 

@@ -38,7 +38,8 @@ def plot_power_law(
             sizes[n_used:], mean[n_used:], "o", mfc=COLORS["paper"], color=COLORS["K"], ms=9, label="实测，没有用"
         )
     if log:
-        ticks = [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3]
+        wide = losses.max() > 20 * losses.min()
+        ticks = [0.001, 0.01, 0.1, 1] if wide else [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3]
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

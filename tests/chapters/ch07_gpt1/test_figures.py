@@ -73,9 +73,11 @@ def test_differences_are_in_points():
 
 def test_places_have_a_bar_each_and_the_unmasked_one_is_hollow():
     by_place = np.array([[0.2, 0.8], [0.3, 1.0]])
-    axis = plots.plot_places(by_place, np.array([0.9, 0.7])).axes[0]
+    axis = plots.plot_places(by_place, [0.25, 0.95], np.array([0.9, 0.7])).axes[0]
     assert [bar.get_height() for bar in axis.patches] == pytest.approx([0.25, 0.9, 0.8])
     assert to_hex(axis.patches[-1].get_facecolor()).upper() == COLORS["paper"]
+    best = [segment[:, 1].tolist() for segment in axis.collections[0].get_segments()]
+    assert best == [[0.25, 0.25], [0.95, 0.95]]
 
 
 @pytest.mark.parametrize("draw", [next_word, extract])

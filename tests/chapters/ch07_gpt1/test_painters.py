@@ -1,7 +1,17 @@
 import pytest
 import torch
 
-from course_lib.chapters.ch07_gpt1.painters import COMMA, PAINTERS, STOP, THINGS, WORDS, favourites, inventories, write
+from course_lib.chapters.ch07_gpt1.painters import (
+    COMMA,
+    PAINTERS,
+    STOP,
+    THINGS,
+    WORDS,
+    best_possible,
+    favourites,
+    inventories,
+    write,
+)
 
 
 def test_every_thing_has_a_name_of_its_own_and_one_painter():
@@ -37,3 +47,14 @@ def test_parts_are_independent_and_texts_do_not_depend_on_their_number():
 def test_nothing_is_refused():
     with pytest.raises(ValueError, match="must be at least 1"):
         inventories(0, "test", 0, 4)
+
+
+def test_the_best_possible_share():
+    ids, painters = inventories(2, "test", 4000, 4)
+    assert best_possible(2, ids[:, :0], painters) == pytest.approx(0.25)
+    right, wrong = 0.9 + 0.1 / 4, 0.1 / 4  # that a thing is a favourite of the painter, of a certain other one
+    assert best_possible(2, ids[:, :2], painters) == pytest.approx(right, abs=0.01)
+    two = right**2 + right * 3 * wrong  # both agree; they differ, and one of the two is drawn
+    assert best_possible(2, ids[:, :4], painters) == pytest.approx(two, abs=0.01)
+    own = torch.tensor([favourites(2)[painter][0] for painter in painters])
+    assert best_possible(2, own[:, None], painters) == 1

@@ -17,6 +17,13 @@ def test_accuracy_counts_translations_that_are_right_to_the_letter(monkeypatch):
     assert c12.accuracy(None, HELD_OUT) == pytest.approx(10 / 12)
 
 
+def test_words_count_in_their_place_and_articles_do_not(monkeypatch):
+    pairs = (("red", "ring"), ("blue", "cross"), ("white", "circle"))
+    said = ["a red cross and", "cross blue a", "a"]
+    monkeypatch.setattr(c12, "translations", lambda model, pairs: said)
+    assert c12.words_right(None, pairs) == pytest.approx(2 / 6)  # red; blue, where it belongs
+
+
 def test_translations_end_at_the_end_of_text(monkeypatch):
     end = tokenizer().end_of_text
     said = torch.tensor([[*tokenizer().encode(" a red ring"), end, end]] * len(PAIRS))
@@ -33,7 +40,9 @@ def test_variety_is_the_number_of_equally_likely_beginnings():
 
 
 def test_the_corpus_of_c12b_is_within_the_grammar():
-    ids = c12b.captions(0, 200)
-    end = tokenizer().end_of_text
-    texts = [tokenizer().decode(token for token in row if token != end) for row in ids]
-    assert c12b.legal_and_varied(texts)[0] == 1
+    assert c12b.legal_and_varied(c12b.texts_of(c12b.captions(0, 200)))[0] == 1
+
+
+def test_a_perfect_writer_of_few_captions_seems_to_have_fewer_beginnings():
+    few, more = (c12b.legal_and_varied(c12b.texts_of(c12b.captions(1, n)))[1] for n in (200, 2000))
+    assert few < 200 < more < 432

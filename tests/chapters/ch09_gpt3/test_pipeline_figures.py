@@ -34,6 +34,11 @@ def lsh_figure():
     return plots.plot_lsh(lambda s: s**3, 0.5, similarity, [(0, 1), (1, 2)], [[0, 1, 2]], list("ABC"), "带")
 
 
+def corpora_figure():
+    share = [0.1, 0.2, 0.3, 0.4]
+    return plots.plot_corpora(list("甲乙丙丁"), {"教过": (LOSSES, share), "没教过": (2 * LOSSES, share)})
+
+
 def law_figure(log=True):
     law = fit_power_law(SIZES[:3], LOSSES.mean(0)[:3])
     return plot_power_law(SIZES, LOSSES, law, 3, log=log, title="拟合"), law
@@ -63,9 +68,10 @@ def test_epochs_mark_what_does_not_fit():
 
 
 def test_corpora_draw_the_mean_and_every_seed():
-    figure = plots.plot_corpora(list("甲乙丙丁"), LOSSES, [0.1, 0.2, 0.3, 0.4])
-    assert [bar.get_height() for bar in figure.axes[0].patches] == LOSSES.mean(0).tolist()
-    assert [line.get_ydata().tolist() for line in figure.axes[0].lines] == LOSSES.T.tolist()
+    figure = corpora_figure()
+    for axis, losses in zip(figure.axes, (LOSSES, 2 * LOSSES), strict=True):
+        assert [bar.get_height() for bar in axis.patches] == losses.mean(0).tolist()
+        assert [line.get_ydata().tolist() for line in axis.lines] == losses.T.tolist()
 
 
 def test_masks_count_what_the_framed_query_sees():
@@ -93,7 +99,7 @@ def test_no_figure_holds_a_glyph_that_the_font_lacks():
         lsh_figure(),
         law_figure()[0],
         plots.plot_epochs(["甲"], [(1, 2)], [(1.5, 1.6)]),
-        plots.plot_corpora(list("甲乙丙丁"), LOSSES, [0.1, 0.2, 0.3, 0.4]),
+        corpora_figure(),
         plots.plot_masks({"全": np.tri(4, dtype=bool)}, query=2),
         plot_groups(SIZES, LOSSES.T, ["常见", "少见"], 2.7),
     ]

@@ -6,6 +6,12 @@ import pytest
 from course_lib.course import claims
 from course_lib.course.claims import Summary
 
+
+def same(*values):
+    """A change of what was recorded to these values in every seed."""
+    return lambda recorded: recorded * 0 + np.array(values)
+
+
 # Changes to the recorded figures, by claim: name → new value of every seed (a function gets the recorded values).
 REFUTED = {
     "C00": [
@@ -86,41 +92,55 @@ REFUTED = {
     "C10e": [
         {"free_running": 1.0},
         {"loss": lambda values: values[:, :1] + np.arange(5)},
+        {"loss": lambda values: values + np.array([0, 1, 1, 0, 0]) * (np.arange(len(values)) > 0)[:, None]},
     ],
     "C11": [
         {"pretrained": 0.2},
+        {"scratch_long": lambda values: np.where(np.arange(6) > 2, 1.0, values)},  # the rival wins at half of them
     ],
     "C11b": [
-        {"pretrained_on": 0.2},
+        {"pretrained_on": 0.2, "half_on": 0.2},
     ],
     "C11c": [
         {"by_place": 0.9},
+        {"by_place": lambda values: values - np.array([0, 0, 0.06, 0, 0])},
     ],
     "C12": [
-        {"held_out": 0.1},
+        {"held_out_words": 0.1},
         {"mismatched": 0.9},
     ],
     "C12b": [
         {"varied_top_p": lambda values: values * 0.5},
     ],
     "C13c": [
-        {"r2": 0.7},
-        {"r2_exponential": 0.999},
+        {"forecast": same(0.95, 0.99, 1.1)},  # the law with a floor
+        {"forecast": same(0.8, 0.7, 1.1)},  # the size before
         {"loss": lambda values: values[:, ::-1]},
     ],
     "C13d": [
-        {"loss": lambda values: values[:, ::-1]},
-        {"loss": lambda values: np.where(np.arange(5) == 1, 0.5, values)},
+        {name: lambda values: values[:, ::-1] for name in ("loss", "loss_other")},
+        {name: lambda values: np.where(np.arange(5) == 1, 0.1, values) for name in ("loss", "loss_other")},
     ],
     "C13a": [
         {"accuracy": lambda values: values * 0 + 0.125},
         {"accuracy": lambda values: values[:, ::-1]},
+        {"accuracy_smallest_longer": 0.95},
     ],
     "C13b": [
         {"changed_few_shot": 1.0},
         {"same_fingerprint": 0.0},
+        {"tuned": 0.95},
+        {"in_context": 0.2, "tuned": 0.1},
     ],
 }
+BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
+HARDLY_VARIED = {"legal_temperature": same(1, 1, 1, 0, 0, 0, 0, 0), "varied_temperature": 300.0}
+HARDLY_VARIED |= {"legal_top_p": 1.0, "varied_perfect": 400.0}
+FORETOLD = {"forecast": same(0.99, 0.95, 1.1), "residual": 0.02}
+FORETOLD |= {"residual_flat": 0.5, "loss_flat": same(2, 1.5, 1, 0.5, 0.1, 0.01)}
+GROWING = {"accuracy": lambda values: 0.12 + np.arange(5) * np.array([0.1, 0.15, 0.2])[:, None] + 0 * values}
+GROWING |= {"accuracy_smallest_longer": 0.6}
+CLEANED = same(0.65, 0.68, 0.6, 0.55, 0.5)
 PARTLY = {
     "C00": [{"blind": lambda values: values + np.array([0, 0, 0.3, 0, 0, 0])}],
     "C01": [{"margin_shuffled": 0.6}, {"margin_trained_smallest_word": -0.1}],
@@ -137,19 +157,33 @@ PARTLY = {
     "C10": [{"past_moves_without_mask": 0.0}, {"encoder_share": 0.9}],
     "C10b": [{"chosen": lambda values: values * 0 + 0.79}],
     "C10d": [{"held_out": 0.97}],
-    "C11b": [{"pretrained_on": lambda values: values * 0 + np.array([0, 1, 0, 1])}],
-    "C11c": [{"front_unmasked": 0.3}],
-    "C12": [{"by_size": 0.5}, {"mismatched": 0.2}],
-    "C12b": [{"legal_temperature": lambda values: values * 0 + 0.99, "varied_temperature": 1.0}],
-    "C13c": [{"predicted_over_measured": 1.5}, {"r2": 0.9}],
-    "C13d": [{"loss": lambda values: np.where(np.arange(5) == 2, 0.7, values)}],
-    "C13a": [{"accuracy": lambda values: values[..., [0, 0, 2, 3, 4]]}],
-    "C13b": [{"changed_one_step": 0.0}, {"accuracy_8": 0.2}],
+    "C11": [{"pretrained": same(0.6, 1, 1, 1, 1, 1)}],
+    "C11b": [{"best": 0.1}, {"half_on": same(0, 1, 0, 1)}],
+    "C11c": [{"by_place": lambda values: values - np.array([0, 0, 0, 0.04, 0.04])}],
+    "C12": [{"by_size": 0.5}, {"held_out": BY_RATE, "mismatched": 0.2}],
+    "C12b": [HARDLY_VARIED | {"varied_top_p": 310.0}],
+    "C13c": [FORETOLD | {"loss_flat": 2.0}, FORETOLD | {"residual_flat": 0.0}],
+    "C13d": [{"loss": CLEANED, "loss_other": same(0.5, 0.55, 0.6, 0.68, 0.65)}],
+    "C13a": [GROWING | {"accuracy_smallest_longer": lambda values: values * 0 + np.array([[0.9], [0.6], [0.6]])}],
+    "C13b": [{"in_context": 0.63, "tuned": 0.6}],
 }
 HOLDS = {
-    "C11b": [{"pretrained_off": 0.3}],
+    "C11": [
+        {"pretrained": same(0.9, 0.98, 0.98, 0.98, 0.99, 1), "scratch": same(0.3, 0.4, 0.5, 0.7, 0.9, 0.95)}
+        | {"scratch_long": 0.2}
+    ],
+    "C11b": [{"pretrained_off": 0.3, "half_off": 0.3, "pretrained_on": 0.4, "half_on": 0.4}],
+    "C11c": [{"by_place": same(0.25, 0.93, 0.92, 0.98, 0.99), "best": same(0.25, 0.93, 0.93, 0.985, 0.993)}],
     "C10b": [{"chosen": 0.95}],
-    "C12b": [{"varied_temperature": lambda values: values * 0.8}],
+    "C12": [
+        {"held_out": BY_RATE, "held_out_words": BY_RATE, "mismatched": 0.0}
+        | {"by_size": BY_SIZE, "by_size_words": BY_SIZE}
+    ],
+    "C12b": [HARDLY_VARIED | {"varied_top_p": 390.0}],
+    "C13a": [GROWING],
+    "C13b": [{"in_context": 0.8, "tuned": 0.6}],
+    "C13c": [FORETOLD],
+    "C13d": [{"loss": CLEANED, "loss_other": CLEANED}],
     "C10e": [
         {
             "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),

@@ -7,6 +7,7 @@ Each suspect is trained on numbers of one to four digits and judged twice: teach
 words before each place; and free-running, when it reads the words that it has written itself.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -138,20 +139,35 @@ def measure(seed: int, *, progress, steps: int) -> dict[str, list[float]]:
 
 
 def judge(figures: dict[str, Summary]) -> Verdict:
-    """Holds: in every seed both leaks have a lower loss than the healthy model and are right at most once in ten when
-    free-running, the healthy one at least 90 %. Fails: a leak runs freely at least half as well as the healthy one,
-    or no leak has the lower loss on average."""
+    """Each seed is asked: is the leak's loss lower than the healthy model's, does it write at most one number in ten
+    right? Holds: both leaks in every seed, and the healthy one writes 90 % right. Fails: a leak writes half as well as
+    the healthy one on average, or neither leak has the lower loss in more than half of the seeds. Else partly."""
     loss, free = figures["loss"].values, figures["free_running"].values
     healthy, leaks = free[:, 0], free[:, 1:3]
     lower = loss[:, 1:3] < loss[:, :1]
-    mean_loss, mean_free = figures["loss"].mean, figures["free_running"].mean
-    names = ("正常", "没有右移", "没有因果掩码", "交叉注意力读自己", "移了两次")
-    measured = "；".join(f"{n}：损失 {a:.4f}，自己写全对 {b:.1%}" for n, a, b in zip(names, mean_loss, mean_free))
-    if (leaks.mean(0) >= 0.5 * healthy.mean()).any() or not (mean_loss[1:3] < mean_loss[0]).any():
-        return Verdict("fails", f"漏题的模型没有露出“损失好、自己写差”的样子。{measured}。")
+    n_seeds = len(loss)
+
+    def each_seed(values: np.ndarray, form: str) -> str:
+        return "、".join(format(value, form) for value in values)
+
+    told = "；".join(
+        f"{name}：{each_seed(loss[:, bug], '.1e')}，其中 {count} 个比正常的低，"
+        f"自己写全对 {each_seed(free[:, bug], '.1%')}"
+        for bug, name, count in zip((1, 2), ("没有右移", "没有因果掩码"), lower.sum(0))
+    )
+    others = "；".join(
+        f"{name}：{each_seed(loss[:, bug], '.1e')}，自己写全对 {each_seed(free[:, bug], '.1%')}"
+        for bug, name in ((3, "交叉注意力读自己"), (4, "移了两次"))
+    )
+    measured = (
+        f"{n_seeds} 个种子的损失，正常：{each_seed(loss[:, 0], '.1e')}，自己写全对 {each_seed(healthy, '.1%')}；"
+        f"{told}。另外两种，{others}。"
+    )
+    if (leaks.mean(0) >= 0.5 * healthy.mean()).any() or not (lower.mean(0) > 0.5).any():
+        return Verdict("fails", f"漏题的模型没有露出“损失好、自己写差”的样子。{measured}")
     if lower.all() and (leaks <= 0.1).all() and (healthy >= 0.9).all():
-        return Verdict("holds", f"{measured}。两种漏题的损失都比正常的低，自己写却几乎全错。")
-    return Verdict("partly", f"不是每个种子、每种漏题都是“损失更低、自己写更差”。{measured}。")
+        return Verdict("holds", f"每个种子里两种漏题都是损失更低、自己写得差。{measured}")
+    return Verdict("partly", f"不是每个种子、每种漏题都是“损失更低、自己写更差”。{measured}")
 
 
 CLAIM = Claim(
@@ -159,8 +175,9 @@ CLAIM = Claim(
     chapter="06",
     title="漏题的损失好得可疑",
     statement="忘记右移或忘记因果掩码，训练损失比正确的模型还低，自己写时却几乎全错。",
-    question="五个模型只差一行：正常、没有右移、没有因果掩码、交叉注意力读自己、标签移了两次。训练时的损失和自己写的正确率各是多少？",
-    refuted_if="漏题的模型自己写的正确率达到正常模型的一半，或没有一种漏题的损失更低。",
+    question="五个模型只差一行：正常、没有右移、没有因果掩码、交叉注意力读自己、标签移了两次。"
+    "每个种子里，训练时的损失和自己写的正确率各是多少？",
+    refuted_if="漏题的模型自己写的正确率达到正常模型的一半，或没有一种漏题在半数以上的种子里损失更低。",
     seeds=(0, 1, 2),
     measure=measure,
     judge=judge,
@@ -175,6 +192,7 @@ CLAIM = Claim(
         "future_moves": "改后面的 token，前面的 logits 最多变多少，同上五种",
         "source_moves": "换一个源句，logits 最多变多少，同上五种",
     },
-    limits="只有一层、宽 32 的小模型，一到四位数。任务的答案几乎由源句决定，所以“移了两次”也能学得很低；"
-    "语言更随机时，它的损失会明显高于正常。",
+    limits="只有一层、宽 32 的小模型，一到四位数，三个种子；均值会被一个种子左右，所以逐个种子报告。"
+    "任务的答案几乎由源句决定，“移了两次”也能学得很低；语言更随机时，它的损失会明显高于正常。"
+    "真实规模上，移了两次的例子是 transformers 的 Florence-2、GIT。",
 )
