@@ -12,14 +12,14 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from course_lib.data.real.emoji.palette import seen
+from course_lib.data.text.minhash import clusters
 
 DISTANCE = 24  # root mean square over pixels and levels of 0 … 255
 WORDS = """
 up down left right upper upwards downwards leftwards rightwards raised lowered horizontal vertical tilted curving
-up-right down-right down-left up-left up-down left-right clockwise counterclockwise front-facing left-facing
-right-facing facing front back oncoming
+clockwise counterclockwise facing front back oncoming
 red orange yellow green blue purple brown black white pink light grey
-large medium small medium-small big low high double single heavy volume muted
+large medium small big low high double single heavy volume muted
 new waxing waning crescent gibbous full quarter first last end soon top
 0 1 2 3 4 5 6 7 8 9 10 1st 2nd 3rd one two three four five six seven eight nine ten eleven twelve thirty o’clock
 man men woman women person people boy girl child baby old older
@@ -31,30 +31,22 @@ STRUCK = frozenset(WORDS.split())
 
 def families(names: Sequence[tuple[str, str]], pictures: Mapping[str, UInt8[np.ndarray, "N H W 4"]]) -> list[int]:
     """For each thing, given as (kind, English name) and as drawn by each hand, the row of the first of its family."""
-    first = list(range(len(names)))
-
-    def root(row: int) -> int:
-        while first[row] != row:
-            row = first[row]
-        return row
-
-    for a, b in [*alike_in_name(names), *np.argwhere(alike_in_pixels(pictures)).tolist()]:
-        low, high = sorted((root(a), root(b)))
-        first[high] = low
-    return [root(row) for row in range(len(names))]
+    pairs = [*alike_in_name(names), *np.argwhere(alike_in_pixels(pictures)).tolist()]
+    first = {row: cluster[0] for cluster in clusters(len(names), pairs) for row in cluster}
+    return [first[row] for row in range(len(names))]
 
 
 def alike_in_name(names: Sequence[tuple[str, str]]) -> Iterable[tuple[int, int]]:
     """Pairs (first of the same name, this one)."""
-    seen_first: dict[tuple[str, ...], int] = {}
+    earlier: dict[tuple[str, ...], int] = {}
     for row, (kind, name) in enumerate(names):
-        words = (word for word in re.findall(r"[\w’]+(?:-[\w’]+)*", name.lower()))
-        yield seen_first.setdefault((kind, *core(words)), row), row
+        yield earlier.setdefault((kind, *core(name)), row), row
 
 
-def core(words: Iterable[str]) -> list[str]:
-    """What is left of a name: struck words go, and so do compounds of struck words ("six-thirty")."""
-    return [word for word in words if word not in STRUCK and not set(word.split("-")) <= STRUCK]
+def core(name: str) -> list[str]:
+    """What is left of a name: struck words go, and so do compounds of them ("six-thirty")."""
+    words = re.findall(r"[\w’]+(?:-[\w’]+)*", name.lower())
+    return [word for word in words if not set(word.split("-")) <= STRUCK]
 
 
 def alike_in_pixels(pictures: Mapping[str, UInt8[np.ndarray, "N H W 4"]]) -> Bool[np.ndarray, "N N"]:
