@@ -18,6 +18,8 @@ import numpy as np
 from jaxtyping import Int, UInt8
 from PIL import Image
 
+from course_lib.foundations.checks import check_count, check_known, check_within
+
 HANDS = ("noto", "twemoji", "fluent")
 GROUPS = ("表情与情感", "人物与身体", "动物与植物", "食物与饮料", "出行与地点", "活动与节庆", "物品", "符号")
 SIZE = 32  # pixels, both ways
@@ -50,15 +52,17 @@ class Emoji:
         """Every thing as one of HANDS drew it, on a background colour (red, green, blue of 0 … 255).
 
         Without a background (None) a fourth channel holds the straight opacity. Raises ValueError for an unknown hand
-        or a background that is no colour.
+        or a background that is no colour, TypeError for levels that are no whole numbers (1.0 is not white).
         """
-        if hand not in HANDS:
-            raise ValueError(f"unknown hand {hand!r}; there are {', '.join(HANDS)}")
+        check_known("hand", hand, HANDS)
         cells = _cells(hand)[: len(self.things)]
         if background is None:
             return cells.copy()
-        if len(background) != 3 or any(not 0 <= level <= 255 for level in background):
-            raise ValueError(f"background {background!r} must be three levels of 0 … 255, for example {WHITE}")
+        if len(background) != 3:
+            raise ValueError(f"background {background!r} must be red, green and blue, for example {WHITE}")
+        for level in background:
+            check_count("a level of the background", level)
+        check_within("background", background, 0, 255)
         return over(cells, background)
 
     @property
@@ -85,7 +89,7 @@ def over(colours: UInt8[np.ndarray, "*C 4"], background: Sequence[int]) -> UInt8
 @cache
 def emoji() -> Emoji:
     """The data set, from files that are installed with the course."""
-    head, *rows = ((FOLDER / "things.tsv").read_text("utf-8")).splitlines()
+    head, *rows = (FOLDER / "things.tsv").read_text("utf-8").rstrip("\n").split("\n")
     return Emoji(tuple(_thing(dict(zip(head.split("\t"), row.split("\t"), strict=True))) for row in rows))
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Int
 
 from course_lib.data.real.emoji.drawings import HANDS, Thing
 from course_lib.data.world.dice import Dice
+from course_lib.foundations.checks import check_count, check_known, check_within
 
 LARGEST = 5  # things of a family that may be held out: a larger one would fill its group's share
 
@@ -25,8 +26,7 @@ class Split(NamedTuple):
 
 def other_hands(hand: str) -> tuple[str, ...]:
     """The hands to learn from when `hand` is held out. Raises ValueError for an unknown one."""
-    if hand not in HANDS:
-        raise ValueError(f"unknown hand {hand!r}; there are {', '.join(HANDS)}")
+    check_known("hand", hand, HANDS)
     return tuple(each for each in HANDS if each != hand)
 
 
@@ -57,11 +57,11 @@ def hold_out_things(things: Sequence[Thing], n: int = 200, seed: int = 0) -> Spl
 def quotas(sizes: Counter[str], n: int) -> Counter[str]:
     """n shared among groups in proportion to their sizes, the largest remainders rounded up.
 
-    Raises ValueError unless 1 <= n < all of them.
+    Raises ValueError unless 1 <= n < all of them, TypeError if n is no whole number.
     """
     total = sum(sizes.values())
-    if not 1 <= n < total:
-        raise ValueError(f"n ({n}) must lie in 1 … {total - 1}")
+    check_count("n", n, None)
+    check_within("n", n, 1, total - 1)
     shares = Counter({group: n * size // total for group, size in sizes.items()})
     by_remainder = sorted(sizes, key=lambda group: -(n * sizes[group] % total))
     shares.update(by_remainder[: n - sum(shares.values())])
