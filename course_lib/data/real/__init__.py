@@ -1,1 +1,1 @@
-"""Photographs and handwritten digits."""
+"""Photographs, handwritten digits, and emoji with their names."""

@@ -2,7 +2,7 @@
 
     poems("train")[0].lines      ("…", "…", "…", "…")
 Source: npm chinese-poetry 2.0.1 (MIT), the texts of 全唐诗, in the public domain; build_poems.py made the file. The
-dataset card (book/poems-card.md) says what was left out, and what is wrong with it.
+dataset card (book/dataset-poems.md) says what was left out, and what is wrong with it.
 """
 
 import gzip

@@ -14,7 +14,7 @@ from course_lib.data.real.poem_rules import form_reward, sounds
 from course_lib.data.real.poems import EDGE, FILE, SIGNS, SOUNDS, SPLITS, poems, tokenizer, vocabulary
 
 FOLDER = Path(module.__file__).parent
-CARD = (FOLDER.parents[2] / "book" / "poems-card.md").read_text("utf-8")
+CARD = (FOLDER.parents[2] / "book" / "dataset-poems.md").read_text("utf-8")
 EVERY = list(chain(*map(poems, SPLITS)))
 
 
