@@ -188,11 +188,13 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 两图同一列的周期相同：右边一列每格一变，左边一列八格一变。左图到 8 时四位一起跳，右图一格一格地滑过去。
+# 两图同一列的周期相同：最右一列每格一变，最左一列八格一变。左图到 8 时四位一起跳；右图左边三列一格一格地滑过去。
+# 最右一列是例外：周期只有两格，余弦取到的也是 0、1、0、1，与二进制相同。
 # 如果换成余弦会丢掉快慢的分工，右图各列就该长得一样。
 # :::
 #
-# 二进制的毛病是**跳**：7 和 8 相邻，却四位全变。把方波磨圆，就是正弦波：快慢分工留下，跳变没有了。
+# 二进制的毛病是**跳**：7 和 8 相邻，却四位全变。把方波磨圆，就是正弦波：快慢分工留下。
+# 周期要比两格长得多，跳变才会消失；下面的正弦编码，最快的一对走一圈要 6.28 格。
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 第四步：正弦，而且成对
@@ -420,11 +422,12 @@ explore(
 # :::{admonition} 看什么
 # :class: look
 # 全留：红线压着黑线，误差贴着舍入，拟合区以外也一样。删 cos：拟合区里就猜不准，出了浅蓝区直接冲出图外。
-# 删慢的一半：32 格时几乎没事，因为慢通道那时还没动；512 格时就不行了。删快的一半：相邻几格的差别没了。
+# 删慢的一半：32 格时拟合区里几乎没事，因为慢通道那时还没动；可是再往后 32 格就错三成，512 格时拟合区里也不行了。
+# 删快的一半：相邻几格的差别没了。
 # 如果 sin 自己就够用，删 cos 时红线也该压着黑线。
 # :::
 #
-# 答案是 C。**快通道管近处，慢通道管远处，sin 与 cos 缺一不可。**
+# 答案是 C，而且只在拟合过的那 32 格里。**快通道管近处，慢通道管远处，sin 与 cos 缺一不可。**
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -595,6 +598,7 @@ show_figure(
 # :class: evidence
 # 课件说正弦“长度外推性差”，原论文说它“也许（may）能让模型外推”。两句不能都对。
 # 只在 32 个字母的文本上训练，读到 64、128、256。预测：若论文的希望成立，正弦的损失应当基本不涨。
+# 损失的单位是 nat（取自然对数的信息量）：字母有 8 种，瞎猜是 ln 8 = 2.08 nat。
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
@@ -629,14 +633,21 @@ show_erratum("K02-3")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ### 矩阵明明处处成立，为什么还是不行
 #
-# $M_k$ **存在**，不等于模型**学得到**。让探针只看位置 0–31 学“往后 1 格”，小于千分之一的方向当作噪声，再往后试：
+# $M_k$ **存在**，不等于模型**学得到**。前面的探针有 16 个通道、至少 32 个位置，合适的矩阵只有一个，所以“全留”在外面也对。
+# 现在通道 64 个，位置只给 0–31：合适的矩阵有无数个。同样学“往后 1 格”，一个精确地解最小二乘，一个做一万步梯度下降：
 
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
 table = sinusoidal(256, 64, dtype=torch.float64)
-fit = torch.linalg.lstsq(table[:31], table[1:32], driver="gelsd", rcond=1e-3).solution
-error = (table[:-1] @ fit - table[1:]).norm(dim=-1) / table[1:].norm(dim=-1)
-for name, part in {"0–30（见过）": error[:31], "31–63": error[31:64], "64–254": error[64:]}.items():
-    print(f"位置 {name}：误差 {part.mean():.0%}")
+seen, following = table[:31], table[1:32]
+solved = torch.linalg.lstsq(seen, following, driver="gelsd", rcond=1e-12).solution  # 只丢掉舍入
+learned = torch.zeros(64, 64, dtype=torch.float64)
+rate = 1 / torch.linalg.matrix_norm(seen, 2) ** 2
+for _ in range(10_000):
+    learned -= rate * seen.T @ (seen @ learned - following)
+for name, fit in {"最小二乘": solved, "梯度下降": learned}.items():
+    error = (table[:-1] @ fit - table[1:]).norm(dim=-1) / table[1:].norm(dim=-1)
+    parts = {"0–30（见过）": error[:31], "31–63": error[31:64], "64–254": error[64:]}
+    print(f"{name}，误差：", "，".join(f"位置 {part} {values.mean():.0%}" for part, values in parts.items()))
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 nearest = torch.cdist(table, table[:32]).min(-1).values
@@ -644,16 +655,17 @@ show_figure(
     plots.plot_beyond(
         torch.arange(256).numpy(), nearest.numpy(), error.numpy(), 32, float((table[1] - table[0]).norm())
     ),
-    alt="左：位置超过 31 后，到最近的见过的向量的距离迅速升到 5 左右，相邻两格只有 1.47。右：探针的误差在 31 以内接近 0，一出去就升到七成多",
+    alt="左：位置超过 31 后，到最近的见过的向量的距离迅速升到 5 左右，相邻两格只有 1.47。右：梯度下降学到的探针，误差在 31 以内接近 0，一出去就升到六成，再到近八成",
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 左：一出训练范围，向量就离所有见过的向量三四步远。右：见过的地方几乎一丝不差，外面错七成多。
+# 左：一出训练范围，向量就离所有见过的向量三四步远。右：梯度下降学到的矩阵，见过的地方几乎一丝不差，外面错六到八成。
 # 有无数个矩阵在 0–31 上都对，只有一个处处对，数据没有说选哪一个。若学到的就是 $M_1$，右图会一直贴着 0。
 # :::
 #
+# 错多少要看怎样学：一点舍入也不丢的最小二乘，紧接着的 32 格只错 1 %，再往外也错六成多；梯度下降不会解得那么精。
 # 这只是一个**可能的**原因：探针是线性的，真模型不是。但它说明“可以表示”和“学得到”是两回事。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -698,7 +710,7 @@ show_figure(plot_score_shares(rows), alt=f"第一层分数的方差由内容、�
 show_claim("C04b")
 
 # %% [markdown]
-# 所以课件的第二句要说得细一点：混在一起是真的，交叉项不是 0；但在这个尺度上，训练会把它压小，剩下的有多少害处，C04b 没有量。
+# 所以“位置和语义混在一起”要说得细一点：混是真的，交叉项不是 0；但在这个尺度上，训练会把它压小，剩下的有多少害处，C04b 没有量。
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 常见误区
@@ -721,7 +733,7 @@ print(f"加因果掩码、不加位置：两句话相差 {(a.mean(0) - b.mean(0)
 # %% [markdown]
 # :::{admonition} 2. “偶数位置的词用 sin，奇数位置的词用 cos”
 # :class: pitfall
-# 2i 和 2i+1 是同一个向量里的**通道**号。每个词都有 sin 也有 cos（annotated-transformer#12 里就有人这么问）。
+# 2i 和 2i+1 是同一个向量里的**通道**号。每个词都有 sin 也有 cos（tensor2tensor#1700 里有人问为什么两样都要）。
 # :::
 #
 # :::{admonition} 3. “波长就是能编码的最大长度”

@@ -344,7 +344,7 @@ def right(model, may_attend=None):
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
 print("两层，能看全句：", right(reader))
 print("一层，能看全句：", right(shallow))
-print("两层，不许看右边：", right(reader, causal_mask(LENGTH)))
+print("两层，不许看右边：", right(reader, causal_mask(LENGTH)))  # 因果掩码：只许看自己和左边，后面细讲
 
 # %% [markdown]
 # 句子里有两个动物，瞎猜是 50 %。
@@ -812,7 +812,8 @@ print("误区 2　交叉注意力：输出", list(mha(decoder, encoder).shape), 
 #
 # :::{admonition} 4. “用 −1e4 代替 −∞ 就够了”
 # :class: pitfall
-# 分数小于 −1e4 时，被遮住的反而最大。有人训练中文 GPT-2 时真的遇到：模型把左边的分数压到 −16000，好偷看右边（transformers#15199）。
+# 分数小于 −1e4 时，被遮住的反而最大。有人训练中文 GPT-2 时真的遇到，注意力看到了右边（transformers#3181）；
+# 另一份报告打印了分数：模型把左边的压到 −16000，好偷看右边（#15199）。
 # 半精度里 −1e9 又存不下，会变成 −∞。直接用布尔掩码最省心。
 # :::
 

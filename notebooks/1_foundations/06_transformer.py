@@ -72,7 +72,7 @@ for n in (1024, 30_000_000, 15):
     print(f"{pair.source}（{len(pair.source)} 字）　查表 {by_character:4}　应为 {pair.target}（{len(pair.target)} 位）")
 
 # %% [markdown]
-# 只有第一个碰巧对，答案是 B。“千”“万”不写出来，却决定有几个零；“十五”的 1 根本没有字说它。两边的长度不同，一个字怎么写，要看整句。
+# 只有第一个碰巧对，答案是 B。“千”“万”不写出来，却决定有几个零；“十五”的 1 由“十”字说，查表里没有它。两边的长度不同，一个字怎么写，要看整句。
 #
 # 这就是翻译的两难，也是这一章的任务：中文的数和日期 → 数字。它很小，但每句话只有一个正确答案，而且我们知道哪个字说了哪一位。
 
@@ -81,7 +81,7 @@ for n in (1024, 30_000_000, 15):
 #
 # | | 编码器（Encoder） | 解码器（Decoder） |
 # |---|---|---|
-# | 输入 | 源句 $[B,S]$ | 已经写出的部分 $[B,T]$ |
+# | 输入 | 整个序列 $[B,S]$：源句的 token，也可以是一张图切成的块（第 10 章） | 已经写出的部分 $[B,T]$ |
 # | 输出 | 每个源 token 一个懂上下文的向量 $[B,S,D]$ | 下一个 token 的分布 $[B,T,V]$ |
 # | 自注意力 | 看全句（只遮填充） | 看自己和左边（因果掩码） |
 # | 交叉注意力 | 没有 | Q 来自解码器，K、V 来自编码器的输出 |
@@ -99,14 +99,14 @@ show_figure(
 # :::{admonition} 看什么
 # :class: look
 # 只有一条线从左边到右边：编码器**最后**的输出，进解码器**每一层**的交叉注意力。
-# 每个方块外面还有残差和 LayerNorm，没有画，后面单独讲。如果没有橙线，右边就是一个不看题目的语言模型。
+# 每个方块外面还有残差（residual，把方块的输入加到它的输出上）和 LayerNorm（把向量拉回单位大小），没有画，后面单独讲。如果没有橙线，右边就是一个不看题目的语言模型。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
 # 停 4 分钟。常见问题：“编码器第 i 层配解码器第 i 层吗？”答：不是，每一层解码器读的都是编码器的最后输出。
-# 另一个：“两边的层数必须一样吗？”答：论文各 6 层，不必一样；有人用 12 层编码器配 1 层解码器，写得更快（Kasai 等 2020）。
+# 另一个：“两边的层数必须一样吗？”答：论文各 6 层，不必一样；有人用 12 层编码器配 1 层解码器，写得更快（Kasai 等 2020，arXiv:2006.10369 的 12-1）。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -145,6 +145,7 @@ assert_close(attend(asking, encoded, encoded), output)  # course_lib
 # ## 残差与 LayerNorm：每个子层的外套
 #
 # 注意力和前馈外面都穿同一件外套，回答一个问题：层叠了很多，数怎么不失控？
+# 外套有两层：**残差**是 $x+f(x)$，子层 $f$ 只写改动，原来的 $x$ 照样传下去；**LayerNorm** 把每个向量拉回同样的大小。
 #
 # $$
 # \text{LayerNorm}(x)=\frac{x-\mu}{\sqrt{\sigma^2+\varepsilon}}\odot\gamma+\beta,\qquad
@@ -183,7 +184,7 @@ show_erratum("K06-4")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 一层编码器，一层解码器
 #
-# 外套里面还有一样新东西：**前馈层**（feed-forward）$\text{ReLU}(xW_1+b_1)W_2+b_2$，每个 token 单独过，宽度 $D\to F\to D$。
+# 外套里面还有一样新东西：**前馈层**（feed-forward）$\text{ReLU}(xW_1+b_1)W_2+b_2$，ReLU 把负数变成 0，每个 token 单独过，宽度 $D\to F\to D$。
 # 注意力在 token 之间搬运，前馈在 token 里面加工。
 #
 # :::{admonition} 先猜再跑
@@ -234,7 +235,7 @@ show_source(shift_right)
 show_erratum("K06-2")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 训练并行，写字串行
+# ## 训练一次算完，写字一个接一个
 #
 # 训练时给的是**真的**前文，叫 teacher forcing：$T$ 位一次算完，每一位各有一个损失。
 #
@@ -246,7 +247,7 @@ show_erratum("K06-2")
 #
 # :::{admonition} 先猜再跑
 # :class: guess
-# 一次并行算出的 5 行 logits，与逐字喂 5 次得到的，差多少？ A. 完全不同　B. 只差舍入
+# 一次并行算出的 5 行 logits（softmax 之前的分数），与逐字喂 5 次得到的，差多少？ A. 完全不同　B. 只差舍入
 # :::
 
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
@@ -307,14 +308,8 @@ show_source(translation_loss)
 # :::{admonition} 问题与预测
 # :class: evidence
 # 2 层、宽 64、17 万参数。预测：没见过的值 99 % 以上整句全对。边界值没有把握：“零”单独一个字，训练时从没出现过。
-# 下面是快的形式，只练 120 步，看它走到哪里。
+# 三个种子，各练 800 步。
 # :::
-
-# %%
-run_claim("C10d")
-
-# %% [markdown]
-# 120 步只是开头。完整的形式：三个种子，各练 800 步。
 
 # %% slideshow={"slide_type": "fragment"}
 show_claim("C10d")
@@ -467,7 +462,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 深色大多落在橙框里，而且不是一条直对角线：“千”“十”占了格子却不出字，30200 末尾的两个零没有框。
+# 深色大多落在橙框里，而且不是一条直对角线：“一千”两个字合说一位，框占两格；“万”“日”什么也不写，没有框；30200 末尾的两个零没有字说，也没有框。
 # 如果模型只会按位置数，深色应当排成笔直的对角线。
 # :::
 
@@ -499,7 +494,7 @@ print(
 
 # %% [markdown]
 # 玩具例子里贪心错过了更好的一条；我们的任务里两种写法没有差别。每句话只有一个答案，模型又几乎确信，束搜索没有余地。
-# 一句话有许多种译法时才用得上它，论文的 BLEU 就是这样得来的。“束宽 4、α = 0.6”还有一处要当心：
+# 一句话有许多种译法时才用得上它，论文的 BLEU（译文与参考译文的重合，满分 100）就是这样得来的。“束宽 4、α = 0.6”还有一处要当心：
 
 # %%
 show_erratum("K06-7")
@@ -603,7 +598,7 @@ show_erratum("K06-8")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 5 分钟。每个案子让学生举手表决再揭晓。强调：只看损失，排名正好反了。真实项目里的对应：transformers 的 Florence-2、GIT 移了两次；
+# 停 5 分钟。每个案子让学生举手表决再揭晓。强调：损失最低的（没有右移）自己写一个也不对，损失最高的（读自己）也一个不对，只看损失分不出好坏。真实项目里的对应：transformers 的 Florence-2、GIT 移了两次；
 # IpsumDominum/Pytorch-Simple-Transformer#3 是损失很好、自己写不出来的现场。
 # :::
 
@@ -612,7 +607,7 @@ show_erratum("K06-8")
 #
 # :::{admonition} 问题与预测
 # :class: evidence
-# Xiong 等（2020）：post-norm 起点处靠近输出的梯度大，要热身；pre-norm 不必。IWSLT14 德英上，post-norm 不热身只有 8.45 BLEU，热身后约 34。
+# Xiong 等（2020）：post-norm 起点处靠近输出的梯度大，要热身（warm-up，学习率从 0 慢慢升上去）；pre-norm 不必。IWSLT14 德英上，post-norm 不热身只有 8.45 BLEU，热身后约 34。
 # 我们把学习率拉开 64 倍，各放四层。预测：大学习率下 pre-norm 还学得会，post-norm 先垮。也可能相反：Marian 的作者就说自己从没复现过（marian-dev#715）。
 # :::
 
@@ -800,3 +795,11 @@ check("06-transformer-6", my_score)
 #   [The Annotated Transformer](https://nlp.seas.harvard.edu/annotated-transformer/)，论文与代码逐段对照，读时记得考据 K06-1 与 K06-4。
 #
 # 下一章讲 GPT-1：只留下解码器。
+
+# %% [markdown]
+# ## 证据与考据
+#
+# C10d 的快速形式，在这台机器上现跑：一个种子，只练 120 步。这时还没有学会，判“不成立”；正文里练完 800 步的记录判“成立”。步数是它成立的条件。
+
+# %%
+run_claim("C10d")

@@ -150,13 +150,13 @@ def plot_frequency_ratios(ratios: Mapping[str, np.ndarray], turns: np.ndarray) -
 
     Args:
         ratios: method name (a key of COLORS) -> [Dh/2] ratio.
-        turns: [Dh/2] turns that each pair makes within the training length.
+        turns: [Dh/2] turns that each pair makes within the training length, falling.
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.8))
     for (name, ratio), style in zip(ratios.items(), ("-", "--", "-.", ":")):
         axis.plot(ratio, style, color=COLORS[name], label=name)
     for limit in (32, 1):
-        crossing = int((turns > limit).sum()) - 0.5
+        crossing = np.interp(-np.log(limit), -np.log(turns), np.arange(len(turns)))  # the number of a pair, not whole
         axis.axvline(crossing, color=COLORS["muted"], lw=1, ls=":")
         axis.text(crossing, 1.06, f"训练里走 {limit} 圈", ha="center", fontsize=12, color=COLORS["muted"])
     axis.set(xlabel="通道对的编号（左快右慢）", ylabel="新频率 / 原频率", ylim=(0, 1.15))

@@ -54,22 +54,23 @@ EXERCISES = [
         level=1,
         minutes=4,
         task=(
-            "一个 GQA 模型：10 层，D = 800，8 个查询头，2 个键值头，头宽 100，缓存用 fp32。\n"
+            "一个 GQA 模型：10 层，D = 1200，12 个查询头，3 个键值头，头宽 100，缓存用 fp32。\n"
             "不用电脑：一个 token 在缓存里占多少字节？"
         ),
         stub="answer = ...  # 一个整数，单位是字节",
-        solution=16000,
+        solution=24000,
         mistakes=[
-            Mistake("one_of_two", 8000, "你只数了 K 或 V 中的一个。两样都要存，乘 2。"),
-            Mistake("no_layers", 1600, "你忘了层数：每一层都有自己的 K 和 V，乘 10。"),
-            Mistake("query_heads", 64000, "你按 8 个查询头数了。缓存里只有键值头，这里是 2 个。"),
-            Mistake("queries_too", 48000, "你把查询也存了。查询只用一次，用完就扔；缓存里只有 K 和 V。"),
-            Mistake("numbers", 4000, "4,000 是数的个数。fp32 每个数 4 字节。"),
-            Mistake("bits", 128000, "128,000 是比特数。1 字节 = 8 比特，题目问字节。"),
+            Mistake("half", 12000, "少了一半：K 和 V 两样都要存，乘 2；fp32 每个数 4 字节，不是 2。看看漏了哪一个。"),
+            Mistake("no_layers", 2400, "你忘了层数：每一层都有自己的 K 和 V，乘 10。"),
+            Mistake("query_heads", 96000, "你按 12 个查询头数了。缓存里只有键值头，这里是 3 个。"),
+            Mistake("one_head", 8000, "你只数了一个键值头。这里有 3 个，各有自己的 K 和 V。"),
+            Mistake("queries_too", 72000, "你把查询也存了。查询只用一次，用完就扔；缓存里只有 K 和 V。"),
+            Mistake("numbers", 6000, "6,000 是数的个数。fp32 每个数 4 字节。"),
+            Mistake("bits", 192000, "192,000 是比特数。1 字节 = 8 比特，题目问字节。"),
         ],
         hints=[
-            "一层一个 token：K 和 V，各 2 个头，头宽 100。",
-            "2 × 2 × 100 = 400 个数，再乘层数。",
+            "一层一个 token：K 和 V，各 3 个头，头宽 100。",
+            "2 × 3 × 100 = 600 个数，再乘层数。",
             "fp32 是 4 字节。",
         ],
         passes="2 × 层数 × 键值头数 × 头宽 × 字节，五个因子，D 没有直接出现。",
@@ -83,7 +84,7 @@ EXERCISES = [
         minutes=5,
         task=(
             "写 `latent_bytes(n_layers, n_heads, d_latent, d_rope, d_head, n_bytes)`：\n"
-            "MLA 走吸收的一条路，一个 token 在所有层的缓存里占多少字节。`d_latent` 是 R，`d_rope` 是 Dr，"
+            "MLA 用吸收的写法，一个 token 在所有层的缓存里占多少字节。`d_latent` 是 R，`d_rope` 是 Dr，"
             "`n_bytes` 是每个数的字节数。"
         ),
         stub="def latent_bytes(n_layers, n_heads, d_latent, d_rope, d_head, n_bytes):\n    ...",
@@ -148,19 +149,20 @@ EXERCISES = [
         minutes=4,
         task=(
             "看“缓存计算器”，拨到 Llama-3-8B、32,768 个 token、16 位。三个点是 1、8、64 段对话。\n"
-            "从 GQA 那一行读出一段对话要几 GiB，再算：一张 80 GiB 的卡，权重占去 16 GiB，最多同时放得下几段？"
+            "从 GQA 那一行读出一段对话要几 GiB，再算：一张 96 GiB 的卡，权重占去 16 GiB，最多同时放得下几段？"
         ),
         stub="answer = ...  # 一个整数",
-        solution=16,
+        solution=20,
         mistakes=[
-            Mistake("mha_row", 4, "你读的是 MHA 那一行（一段 16 GiB）。Llama-3-8B 发布的是 GQA。"),
-            Mistake("no_weights", 20, "20 段是 80 GiB 全给缓存。权重先占去 16 GiB。"),
-            Mistake("mqa_row", 128, "你读的是 MQA 那一行（一段 0.5 GiB）。Llama-3-8B 有 8 个键值头。"),
-            Mistake("fp8", 32, "这是 8 位的数。把精度拨回 16 位，一段是 4 GiB。"),
-            Mistake("point_of_eight", 2, "你读的是第二个点，那是 8 段对话一共的 32 GiB。"),
+            Mistake("size_of_one", 4, "4 是一段对话占的 GiB，读对了。题目最后问的是放得下几段。"),
+            Mistake("mha_row", 5, "5 段是一段 16 GiB 的账，那是 MHA 那一行。Llama-3-8B 发布的是 GQA。"),
+            Mistake("no_weights", 24, "24 段是 96 GiB 全给缓存。权重先占去 16 GiB。"),
+            Mistake("mqa_row", 160, "160 段是一段 0.5 GiB 的账，那是 MQA 那一行。Llama-3-8B 有 8 个键值头。"),
+            Mistake("fp8", 40, "40 段是一段 2 GiB 的账，那是 8 位的数。把精度拨回 16 位，一段是 4 GiB。"),
+            Mistake("point_of_eight", 2, "2 是一段 32 GiB 的账。32 GiB 是第二个点，8 段对话一共要的。"),
         ],
-        hints=["GQA 那一行最左边的点。", "(80 − 16) ÷ 一段的大小。"],
-        passes="一段 4 GiB，16 段就满了。同一张卡，MHA 只放得下 4 段：批的大小，往往由缓存决定。",
+        hints=["GQA 那一行最左边的点。", "(96 − 16) ÷ 一段的大小。"],
+        passes="一段 4 GiB，20 段就满了。同一张卡，MHA 只放得下 5 段：批的大小，往往由缓存决定。",
         next="DeepSeek-V3 的层数多一倍、宽近一倍，32,768 个 token 一段要几 GiB？",
         tolerance=1e-6,
     ),

@@ -1,6 +1,10 @@
 """Exercises of chapter 06, encoder and decoder."""
 
+from dataclasses import dataclass
+
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from course_lib.course.exercises.core import Exercise, Mistake
 from course_lib.decoding.generation import length_penalty
@@ -74,21 +78,27 @@ def _with_start(next_logits, start, end, longest):
     return [start, *_greedy(next_logits, start, end, longest)]
 
 
-def _writer(seed: int, n_words: int):
+@dataclass(frozen=True)
+class Writer:
     """A little model: logits that depend on all words before, END (id 1) more likely as the text grows."""
 
-    def next_logits(ids):
-        chance = torch.Generator().manual_seed(hash((seed, *ids)) % 2**31)
-        logits = torch.rand(n_words, generator=chance, dtype=torch.float64)
+    seed: int
+    n_words: int = 6
+
+    def __call__(self, ids: list[int]) -> Float[Tensor, "V"]:
+        chance = torch.Generator().manual_seed(hash((self.seed, *ids)) % 2**31)
+        logits = torch.rand(self.n_words, generator=chance, dtype=torch.float64)
         logits[0] = -1
         logits[1] += 0.12 * len(ids) - 0.5
         return logits
 
-    return next_logits
+    def __repr__(self) -> str:
+        said = [round(logit, 2) for logit in self([0]).tolist()]
+        return f"第 {self.seed} 号小模型，读 [0] 给出 {said}"
 
 
 def _writer_cases(rng):
-    return [(_writer(int(rng.integers(10_000)), 6), 0, 1, longest) for longest in (3, 8, 12, 15)]
+    return [(Writer(int(rng.integers(10_000))), 0, 1, longest) for longest in (3, 8, 12, 15)]
 
 
 def _score(length, log_p, alpha):
@@ -252,7 +262,7 @@ EXERCISES = [
             Mistake(
                 "queries",
                 lambda T, n: _mask(T, n, swap=True),
-                "你遮的是填充的查询（行）。要遮的是填充的键（列）；整行遮住还会变成 NaN。",
+                "填充的查询整行都遮住了。只遮填充的键（列）：整行遮住，softmax 会变成 NaN。",
             ),
             Mistake("strict", lambda T, n: _mask(T, n, strict=True), "自己也可以看：s ≤ t，不是 s < t。"),
             Mistake("upside_down", lambda T, n: _mask(T, n, upside_down=True), "真假反了：True 是可以看。"),

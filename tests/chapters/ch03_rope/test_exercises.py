@@ -32,6 +32,12 @@ def test_the_permutation_of_the_released_conversion_script_passes():
     assert judge(get_exercise("03-rope-4"), permute).passed
 
 
+def test_a_counterexample_of_the_weights_says_which_row_went_where():
+    told = judge(get_exercise("03-rope-4"), lambda w, n_heads: w.flip(0)).message
+    assert "[ 1.  ,  1.01," in told  # row 1 of the given weights is legible
+    assert "形状 [12, 12]" in told
+
+
 def test_the_number_of_unfinished_clocks_is_that_of_the_frequencies():
     turns = 4096 * frequencies(128) / (2 * torch.pi)
     assert int((turns < 1).sum()) == get_exercise("03-rope-3").solution

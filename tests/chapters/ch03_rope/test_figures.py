@@ -37,6 +37,13 @@ def test_clocks_are_red_only_beyond_the_trained_arc():
     assert all(len(axis.findobj(Wedge)) == 1 for axis in squeezed.axes)
 
 
+def test_the_lines_of_whole_turns_stand_where_the_frequencies_put_them():
+    turns = 4096 * 10000 ** (-np.arange(64) / 64) / (2 * np.pi)
+    axis = plots.plot_frequency_ratios({"PI": np.ones(64)}, turns).axes[0]
+    places = [line.get_xdata()[0] for line in axis.lines[1:]]
+    assert places == pytest.approx([64 * np.log(4096 / (2 * np.pi * k)) / np.log(10000) for k in (32, 1)])
+
+
 def test_layouts_join_the_pairs_of_the_room():
     axes = plots.plot_layouts(8).axes
     widths = [sorted({arc.width for arc in axis.patches if hasattr(arc, "theta1")}) for axis in axes]
@@ -51,7 +58,7 @@ def test_no_figure_holds_a_glyph_that_the_font_lacks():
         plots.plot_layouts(4),
         plots.plot_clocks({0: 1.0}, 8, {0: 1.0}, 16, "钟"),
         plots.plot_scores_by_distance(n, n, np.ones((3, 4)), n),
-        plots.plot_frequency_ratios({"PI": n, "YaRN": n}, n),
+        plots.plot_frequency_ratios({"PI": n, "YaRN": n}, 2.0**-n),
         plots.plot_losses(
             [32, 64, 128, 256],
             {"PI": (n, n)},

@@ -9,7 +9,7 @@ from course_lib.foundations.rope import angles, rotate_interleaved
 
 
 def test_the_bytes_in_the_head_are_those_of_the_room():
-    sizes = GroupedSizes(n_layers=10, d_model=800, n_heads=8, n_kv_heads=2, d_head=100)
+    sizes = GroupedSizes(n_layers=10, d_model=1200, n_heads=12, n_kv_heads=3, d_head=100)
     assert bytes_per_token(sizes, "fp32") == get_exercise("05-cache-1").solution
 
 
@@ -23,7 +23,17 @@ def test_the_bill_of_mla_is_that_of_the_released_models():
 def test_the_number_read_off_the_figure():
     one = cache_gib(REAL_MODELS["Llama-3-8B"].sizes, n_tokens=32768)
     assert one == 4
-    assert (80 - 16) // one == get_exercise("05-cache-3").solution
+    assert (96 - 16) // one == get_exercise("05-cache-3").solution
+
+
+def test_every_wrong_number_has_one_cause():
+    for name in ("05-cache-1", "05-cache-3"):
+        answers = [mistake.answer for mistake in get_exercise(name).mistakes]
+        assert len({*answers, get_exercise(name).solution}) == len(answers) + 1
+    rows = {"mha_row": 16, "mqa_row": 0.5, "fp8": 2, "point_of_eight": 32}
+    told = {mistake.name: mistake.answer for mistake in get_exercise("05-cache-3").mistakes}
+    assert {name: (96 - 16) // size for name, size in rows.items()} == {name: told[name] for name in rows}
+    assert judge(get_exercise("05-cache-3"), 4).mistake == "size_of_one"
 
 
 def test_a_step_by_repeating_the_groups_passes():

@@ -50,6 +50,26 @@ def test_the_exercises_greedy_is_the_rooms():
         assert mine == room
 
 
+def test_a_counterexample_of_the_writing_shows_numbers_not_addresses():
+    def parrot(next_logits, start, end, longest):
+        return [int(next_logits([start]).argmin())] * longest
+
+    told = judge(get_exercise("06-transformer-4"), parrot).message
+    assert "号小模型，读 [0] 给出 [" in told
+    assert " at 0x" not in told
+
+
+def test_a_mask_that_hides_rows_and_columns_is_told_of_the_rows():
+    def decoder_mask(T, n_tokens):
+        real = torch.arange(T) < n_tokens[:, None]
+        return torch.ones(T, T, dtype=torch.bool).tril() & real[:, :, None] & real[:, None, :]
+
+    outcome = judge(get_exercise("06-transformer-5"), decoder_mask)
+    assert outcome.mistake == "queries"
+    assert "整行都遮住" in outcome.message
+    assert "你遮的是" not in outcome.message
+
+
 def test_a_mask_by_comparing_places_passes():
     def decoder_mask(T, n_tokens):
         return torch.tensor([[[s <= t and s < n for s in range(T)] for t in range(T)] for n in n_tokens.tolist()])
