@@ -1,6 +1,6 @@
 """The still form of js/live_text.js: a text, and what the model hesitates between after its prompt."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 
 from course_lib.widgets.style import COLORS, missing_glyphs
 
-PER_LINE = 12
+PER_LINE, LINES = 10, 7
 BEFORE, AFTER = "#8A9199", COLORS["Q"]
 
 
-def plot_next_token(still: Mapping[str, Any]) -> Figure:
+def plot_next_token(still: Mapping[str, Any], breaks: Sequence[str] = ()) -> Figure:
     """Left the text, the prompt on its tint; right the likeliest next tokens, before and after the knobs.
 
-    still: as live_model.still_frame gives it.
+    still: as live_model.still_frame gives it. breaks: texts after which a line ends.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.8), width_ratios=[1.15, 1])
-    _text(left, still["tokens"], still["n_prompt"])
+    _text(left, still["tokens"], still["n_prompt"], breaks)
     names = [_shown(text) for _, text, _, _ in still["next"]]
     for shift, (colour, label, which) in zip((-0.2, 0.2), ((BEFORE, "模型给的概率", 2), (AFTER, "拧过旋钮", 3))):
         shares = [100 * each[which] for each in still["next"]]
@@ -31,8 +31,8 @@ def plot_next_token(still: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _text(axes: Axes, tokens: list[str], n_prompt: int) -> None:
-    axes.set(xlim=(0, PER_LINE), ylim=(9, 0), title="蓝底是开头，其余是模型写的")
+def _text(axes: Axes, tokens: list[str], n_prompt: int, breaks: Sequence[str]) -> None:
+    axes.set(xlim=(0, PER_LINE), ylim=(LINES, 0), title="蓝底是开头，其余是模型写的")
     axes.axis("off")
     column, row = 0, 0
     for i, token in enumerate(tokens):
@@ -40,9 +40,9 @@ def _text(axes: Axes, tokens: list[str], n_prompt: int) -> None:
         if column + width > PER_LINE:
             column, row = 0, row + 1
         ground = {"facecolor": COLORS["prompt"], "edgecolor": "none", "pad": 3} if i < n_prompt else None
-        axes.text(column + width / 2, row + 0.6, _shown(token), ha="center", va="center", fontsize=15, bbox=ground)
+        axes.text(column + width / 2, row + 0.6, _shown(token), ha="center", va="center", fontsize=16, bbox=ground)
         column += width
-        if i >= n_prompt and token.endswith("\n"):
+        if i >= n_prompt and (token.endswith("\n") or token in breaks):
             column, row = 0, row + 1
 
 

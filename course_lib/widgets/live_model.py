@@ -61,7 +61,7 @@ def weights_script(name: str, header: Mapping[str, Any], data: bytes) -> tuple[s
     return file, f"(globalThis.courseModels ||= {{}})[{json.dumps(file)}] = {held};\n"
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def attention_maps(model: GPT2, ids: Int[Tensor, "B T"]) -> Float[Tensor, "n B H T T"]:
     """What every head of every layer looks at: row t holds the weights of token t over the tokens up to it."""
     made: list[Tensor] = []
@@ -78,7 +78,7 @@ def attention_maps(model: GPT2, ids: Int[Tensor, "B T"]) -> Float[Tensor, "n B H
     return attention_weights(q, k, causal_mask(ids.shape[1]))
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def distributions(
     model: GPT2, ids: Int[Tensor, "1 T"], *, repetition_penalty: float = 1.0, **knobs: Any
 ) -> tuple[Float[Tensor, " V"], Float[Tensor, " V"]]:
@@ -116,21 +116,24 @@ def still_frame(
     reader, chance = FastGPTReader(model, model.config.context), torch.Generator().manual_seed(seed)
     said = sample(reader, ids, left, generator=chance, **knobs)[0].tolist()
     said = said[: next((i for i, token in enumerate(said) if token in end), left)]
-    before, after = distributions(model, ids, **knobs)
+    before, after = (each.tolist() for each in distributions(model, ids, **knobs))
     order = sorted(range(len(before)), key=lambda token: (-after[token], -before[token]))[:SHOWN]
     return {
         "tokens": [texts[token] for token in [*prompt, *said]],
         "n_prompt": len(prompt),
         "at": len(prompt) - 1,
         "next": [[token, texts[token], _short(before[token]), _short(after[token])] for token in order],
-        "rest": [_short(1 - each[order].sum()) for each in (before, after)],
+        "rest": [_short(1 - sum(each[token] for token in order)) for each in (before, after)],
         "taken": said[0] if said else None,
-        "attention": [[[_short(w) for w in head[-1]] for head in layer[0]] for layer in attention_maps(model, ids)],
+        "attention": [
+            [[_short(weight) for weight in head[-1].tolist()] for head in layer[0]]
+            for layer in attention_maps(model, ids)
+        ],
     }
 
 
-def _short(share: Tensor) -> float:
-    return float(f"{max(float(share), 0):.6g}")
+def _short(share: float) -> float:
+    return float(f"{max(share, 0):.6g}")
 
 
 class LiveText(CourseWidget):
@@ -201,8 +204,8 @@ def live_text(
     written = "".join(still["tokens"][len(start) :])
     likeliest = "，".join(f"{text.strip() or '换行'} {before:.0%}" for _, text, before, _ in still["next"][:3])
     widget = LiveText(
-        first_frame=to_png(plot_next_token(still), dpi=100),
-        alt=f"{about}模型从“{prompt}”写下去：{written.strip()}。读完“{prompt}”，它给下一个的概率最大的是：{likeliest}。",
+        first_frame=to_png(plot_next_token(still, breaks), dpi=100),
+        alt=f"{about}模型从“{prompt}”写下去：“{written.strip()}”。读完“{prompt}”，它给下一个的概率最大的是：{likeliest}。",
         name=name,
         about=about,
         prompt=prompt,

@@ -135,7 +135,7 @@ export default {
     heads.style.gridTemplateColumns = `auto repeat(${still.attention[0].length}, minmax(0, 1fr))`;
     const scale = node("span", { class: "course-widget-scale", "aria-hidden": "true" });
     scale.style.background = `linear-gradient(90deg, ${Array.from({ length: 11 }, (_, i) => tint(i / 10)).join(", ")})`;
-    const attention = node("fieldset", {}, node("legend", {}, "它的每个头看哪里"), heads, looked, node("p", {}, "权重 0", scale, "1（开方后上色）"));
+    const attention = node("fieldset", {}, node("legend", {}, "它的每个头看哪里"), heads, looked, node("p", {}, "权重 0", scale, "1（开方上色）"));
     const key = (colour, name) => {
       const square = node("span", { class: "course-widget-key" });
       square.style.background = colour;
