@@ -88,6 +88,6 @@ RECIPES = [
         weigh=poet.weigh,
         measure=poet.measure,
         at_least={"held-out": -5.9, "new-poets": -6.0, "form": 0.9, "own lines": 0.98},  # trigrams: -5.96, -6.03
-        settings=Settings(steps=3600, lr=4e-3, precision="bf16"),
+        settings=Settings(steps=5600, lr=4e-3, precision="bf16"),
     ),
 ]
