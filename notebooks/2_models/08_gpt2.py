@@ -74,8 +74,11 @@ from course_lib.chapters.ch08_gpt2 import leaks
 from course_lib.chapters.ch08_gpt2.experiments import c12_zero_shot as zero_shot
 from course_lib.chapters.ch08_gpt2.experiments.c12b_nucleus import NUCLEI, TEMPERATURES
 from course_lib.chapters.ch08_gpt2.whole_figure import plot_whole
+from course_lib.chapters.ch08_gpt2.counted_poems import CountedPoems
+from course_lib.chapters.ch08_gpt2.poet_report import DISCOUNTS
+from course_lib.chapters.ch08_gpt2.poet import habits, log_probability, rows, write
 from course_lib.course.claims import figures_of, load_record
-from course_lib.data.real.poems import EDGE
+from course_lib.data.real.poems import EDGE, poems
 from course_lib.data.real.poems import tokenizer as characters
 from course_lib.data.text.corpora import prose
 from course_lib.data.text.demonstrations import BRIDGE, HELD_OUT, document, english, prompt, tokenizer
@@ -89,8 +92,7 @@ from course_lib.hub.gpt2 import key_map
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models import gpt1, gpt2
 from course_lib.models.gpt2 import GPT2, GPT2Config, n_parameters
-from course_lib.widgets import Knob, explore
-from course_lib.widgets.poet import live_poet
+from course_lib.widgets import Knob, explore, live_poet
 
 start("08")
 
@@ -629,7 +631,33 @@ live_poet("床前明月")
 # :::
 
 # %% [markdown]
-# POET-TABLE
+# 它学到了多少？拿 571 首它没读过的诗问它，每个字平均付出 $-\ln p$（单位叫 nat，越小越好）。对手只会数：数单字，数前一个字之后，数前两个字之后。
+
+# %% tags=["nbval-check-output"]
+for name, length in {"单字": 1, "前一个字": 2, "前两个字": 3}.items():
+    rival = CountedPoems(poems("train"), length, DISCOUNTS[length])
+    print(f"只数{name}：{-rival.log_probability(poems('held-out')):.2f} nat")
+with torch.no_grad():
+    print(f"诗人模型：{-log_probability(poet, rows('held-out')):.2f} nat")
+
+# %% [markdown]
+# :::{admonition} 先猜再跑
+# :class: guess answer-a
+# 再看格律。唐代诗人的绝句，第二、四行押韵的有 82 %（按今天的音），随便挑两行是 9 %。诗人模型格式几乎全对，押韵的有多少？
+#
+# - A. 一成多
+# - B. 一半
+# - C. 八成
+# :::
+
+# %% tags=["nbval-check-output"]
+for name, texts in {"诗人": [str(poem) for poem in poems("held-out")], "模型": write(poet, 200)}.items():
+    found = habits(texts)
+    print(f"{name}：格式 {found['form']:.0%}，押韵 {found['rhyme']:.0%}，全诗不重字 {found['variety']:.0%}")
+
+# %% [markdown]
+# 格式只要数到五或七；押韵要记住十几个字以前的那个音，再从几百个同韵的字里挑，而文字里没有写音。
+# 规则查得出好坏，于是可以拿它当奖励：第 23 章用 GRPO 教它押韵。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
