@@ -9,12 +9,14 @@ from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from course_lib.course import outline
 from course_lib.publishing.serve import server
 
 PICTURE = """box => [...box.querySelectorAll('img')].map(i => i.src).join() +
-  [...box.querySelectorAll('svg')].map(s => s.outerHTML).join()"""
+  [...box.querySelectorAll('svg')].map(s => s.outerHTML).join() +
+  [...box.querySelectorAll('.course-widget-writing')].map(card => card.innerText).join()"""
 
 
 TYPESET = "window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true"
@@ -23,6 +25,14 @@ TYPESET = "window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() =
 def picture(widget):
     """What the widget shows, as a digest."""
     return hashlib.sha256(widget.evaluate(PICTURE).encode()).hexdigest()
+
+
+def start(widget):
+    """Let a model that lives in the page load its weights and write to the end."""
+    button = widget.get_by_role("button", name="运行")
+    if button.count():
+        button.click()
+        expect(widget.locator(".course-widget-status")).to_contain_text("写", timeout=30_000)
 
 
 def changes(widget, act, what, dead):
@@ -92,6 +102,7 @@ def test_every_widget_answers(visit, address, pages):
             widgets = page.locator(".course-widget")
             for i in range(widgets.count()):
                 n_widgets += 1
+                start(widgets.nth(i))
                 move_everything(widgets.nth(i), dead)
     assert n_widgets and not dead
 
@@ -127,6 +138,25 @@ def test_search_box_opens_with_a_key(visit, address):
         page.wait_for_selector("#search-results li a")
         assert "03_rope" in page.locator("#search-results").inner_html()
     assert not trouble
+
+
+def test_a_live_model_loads_its_weights_when_it_is_asked_to(visit, address, folder, pages, decks):
+    """On whatever page has one; those of chapters alone are tested in test_live_models.py."""
+    for name in pages + decks:
+        if 'data-module="live_' not in (folder / name).read_text("utf-8"):
+            continue
+        for url in (address + name, (folder / name).as_uri()):
+            trouble, asked = [], []
+            with visit(url, trouble) as page:
+                page.on("request", lambda request, asked=asked: asked.append(request.url))
+                live = page.locator('.course-widget[data-module^="live_"]').first
+                if name in decks:
+                    page.wait_for_function("window.Reveal && Reveal.isReady()")
+                    live.evaluate("w => { const i = Reveal.getIndices(w.closest('section')); Reveal.slide(i.h, i.v); }")
+                before = len(asked)
+                start(live)
+                assert sum("/models/" in each for each in asked[before:]) == 1 and "/models/" not in str(asked[:before])
+            assert not trouble
 
 
 # axe would fetch style sheets once more, from a wrong place; in the dark only colours differ
@@ -227,9 +257,10 @@ def test_deck_opens_and_its_widgets_answer(visit, address, folder, decks, scheme
                 section = "w => { const i = Reveal.getIndices(w.closest('section')); Reveal.slide(i.h, i.v, 99); }"
                 widgets.nth(i).evaluate(section)
                 page.wait_for_timeout(300)
+                start(widgets.nth(i))
                 at = page.evaluate("JSON.stringify(Reveal.getIndices())")
                 # of a group of radio buttons the tab key reaches the chosen one
-                control = widgets.nth(i).locator("input:not([type=radio]), input:checked, select").first
+                control = widgets.nth(i).locator("input[type=range], input:checked, select").first
                 control.focus()
                 changes(widgets.nth(i), lambda c=control: c.press(arrow(c)), "first control by key", trouble)
                 widgets.nth(i).locator("button, input, select").last.press("ArrowRight")
