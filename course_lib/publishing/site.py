@@ -76,9 +76,7 @@ def stage(notebooks: dict[Chapter, NotebookNode], target: Path = STAGE) -> None:
 
 
 def run_jupyter_book(source: Path = STAGE, output: Path = BOOK) -> None:
-    """Sphinx through Jupyter Book, into `output`/_build; any warning or unresolved reference raises RuntimeError with its
-    text.
-    """
+    """Sphinx through Jupyter Book into `output`/_build. Any warning raises RuntimeError with its text."""
     command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(source), "--path-output", str(output)]
     done = subprocess.run([*command, "-W", "-n", "--keep-going", "--all", "-q"], capture_output=True, text=True)
     if done.returncode:
