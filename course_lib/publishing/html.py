@@ -15,6 +15,8 @@ import re
 
 from nbformat import NotebookNode
 
+from course_lib.course.exercises import get_exercise
+from course_lib.course.exercises.page import checked_in_page, page_html
 from course_lib.widgets.figure import MIME, PRELUDE, modules, script
 
 JUPYTER_WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -22,6 +24,8 @@ WIDGETS = {"explore", "live_poet", "live_text", "rope_rotation"}
 PRESENTERS = WIDGETS | {"show_figure", "show_claim", "show_erratum", "show_source", "exercise"}
 _EXPORT = re.compile(r"^export\s+default\s+", re.MULTILINE)
 _OTHER_MODULE_SYNTAX = re.compile(r"^(import\b(?!\s*\()|export\b(?!\s+default\b))", re.MULTILINE)
+EXERCISE = re.compile(r'<div class="exercise [^>]*id="exercise-([\w-]+)"')
+BLANK = '<div class="check check-blank"'
 REPR = re.compile(r"^<[\w.]+ (size|object|at) .*>$|^Figure\(|^<Axes|^\[?<matplotlib")
 
 # What a widget's script sees in place of the kernel: the same six methods as anywidget's model.
@@ -117,7 +121,8 @@ def widget(bundle: dict, png: str | None) -> str:
 
 
 def static_output(output: NotebookNode) -> NotebookNode | None:
-    """One output as the site shows it; None for what has no meaning without a kernel (progress bars, dead widgets)."""
+    """One output as the site shows it; None for what has no meaning without a kernel (progress bars, dead widgets, the
+    check of a blank)."""
     if output.output_type == "stream":
         return output if output.name == "stdout" else None
     if output.output_type not in ("display_data", "execute_result"):
@@ -125,8 +130,10 @@ def static_output(output: NotebookNode) -> NotebookNode | None:
     data = output.data
     if MIME in data:
         text = widget(bundle(data), data.get("image/png"))
-    elif JUPYTER_WIDGET in data:
+    elif JUPYTER_WIDGET in data or data.get("text/html", "").startswith(BLANK):
         return None
+    elif EXERCISE.match(data.get("text/html", "")):
+        text = page_html(get_exercise(EXERCISE.match(data["text/html"])[1]))
     elif "image/png" in data and "text/html" not in data:
         alt = output.metadata.get("alt") or data.get("text/plain", "")
         if not alt.strip() or REPR.match(alt.strip()):
@@ -156,10 +163,18 @@ def only_presents(source: str) -> bool:
     return bool(calls) and len(calls) == len(statements) and PRESENTERS.issuperset(names)
 
 
+def answered_in_page(source: str) -> bool:
+    """True for the cell of a notebook that only hands in what the page itself asks for: `answer = ...`, `check(…)`."""
+    ids = re.findall(r"^check\([\"']([\w-]+)[\"'], \w+\)$", source, re.MULTILINE)
+    rest = re.sub(r"^(check\(.*\)|\w+ = \.\.\..*|\s*#.*)$", "", source, flags=re.MULTILINE)
+    return bool(ids) and not rest.strip() and all(checked_in_page(get_exercise(each)) for each in ids)
+
+
 def static_notebook(notebook: NotebookNode) -> NotebookNode:
     """A copy of an executed notebook whose outputs all work on a page without a kernel."""
     result = copy.deepcopy(notebook)
     result.metadata.pop("widgets", None)
+    result.cells = [cell for cell in result.cells if cell.cell_type != "code" or not answered_in_page(cell.source)]
     for cell in result.cells:
         if cell.cell_type == "code":
             cell.outputs = [o for o in map(static_output, cell.outputs) if o is not None]

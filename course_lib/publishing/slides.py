@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
+from course_lib.course.exercises.page import RUN
 from course_lib.course.outline import Chapter, choose, opened
 from course_lib.publishing.assets import BOOK, HTML, copy_assets, guarded, web_font
 from course_lib.publishing.deck_cells import shows_code, slide_type
@@ -83,7 +84,8 @@ def deck(chapter: Chapter, notebook: NotebookNode) -> str:
         "metadata": {"name": chapter.stem},
         "course": {"title": deck_title(notebook), "page": f"../{chapter.page}.html", "number": chapter.number},
     }
-    return exporter().from_notebook_node(cells, resources=resources)[0]
+    text, _ = exporter().from_notebook_node(cells, resources=resources)
+    return text.replace(f'href="{RUN}"', f'href="../{chapter.page}.html{RUN}"')
 
 
 def build(notebooks: dict[Chapter, NotebookNode], target: Path = HTML / "slides") -> None:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 FILES = Path(__file__).with_name("assets")
-SHARED = ("guess.js", "page.css")  # with site and decks
+SHARED = ("guess.js", "exercises.js", "page.css")  # with site and decks
 
 
 def lab_html() -> str:

@@ -2,10 +2,19 @@
 
 import json
 import shutil
+import sys
+from pathlib import Path
+from unittest import mock
 
 import nbformat
 
-from course_lib.publishing import assets, site, slides
+sys.path.insert(0, str(Path(__file__).parents[1] / "course" / "exercises"))
+
+from sample_exercises import NEXT, REPAIR, SHARE, VALUE
+
+from course_lib.course.exercises import judge
+from course_lib.course.exercises.render import render_html
+from course_lib.publishing import assets, html, site, slides
 from course_lib.publishing.html import static_notebook
 from course_lib.publishing.notebooks import NOTEBOOK_METADATA
 
@@ -31,6 +40,14 @@ def guess(question, answer, *options):
     )
 
 
+def asks(exercise, slide="skip"):
+    blank = judge(exercise, ...)._repr_html_()
+    return [
+        code(f'exercise("{exercise.id}")', text_html=render_html(exercise), slide=slide),
+        code(f'answer = ...\n\ncheck("{exercise.id}", answer)', text_html=blank, slide="skip"),
+    ]
+
+
 CELLS = [
     words("# 试一页\n\n话在最前。", "slide"),
     words("## 一问\n\n前文。", "slide"),
@@ -50,12 +67,21 @@ CELLS = [
     code("print('丁')", "丁的结果\n"),
     guess("第一版的框，没有答案。", "", "甲", "乙"),
     code("print('戊')", "戊的结果\n"),
+    words("## 练习", "slide"),
+    *asks(VALUE, "fragment"),
+    *asks(SHARE),
+    *asks(REPAIR),
 ]
+EXERCISES = {each.id: each for each in (VALUE, NEXT, SHARE, REPAIR)}
 
 
 def build(folder, cells=CELLS):
-    """Write folder/page.html's site and folder/…/slides/sample.html; returns the folder of both."""
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOK_METADATA)
+    """Write page.html and slides/sample.html into a folder below this one, and return it."""
+    with mock.patch.object(html, "get_exercise", EXERCISES.__getitem__):
+        return _build(folder, nbformat.v4.new_notebook(cells=cells, metadata=NOTEBOOK_METADATA))
+
+
+def _build(folder, notebook):
     page = static_notebook(notebook)
     page.cells = [cell for cell in page.cells if cell.metadata.slideshow.slide_type != "notes"]
     source = folder / "src"
@@ -67,13 +93,13 @@ def build(folder, cells=CELLS):
     assets.copy_assets(source / "assets")
     nbformat.write(page, source / "page.ipynb")
     site.run_jupyter_book(source, folder)
-    html = folder / "_build" / "html"
+    built = folder / "_build" / "html"
     deck = slides.deck_notebook(notebook, "notebooks", {})
     resources = {"metadata": {"name": "sample"}, "course": {"title": "试一页", "page": "../page.html", "number": "98"}}
-    slides.build({}, html / "slides")
+    slides.build({}, built / "slides")
     text, _ = slides.exporter().from_notebook_node(deck, resources=resources)
-    (html / "slides" / "sample.html").write_text(assets.guarded(text), "utf-8")
-    for file in html.glob("*.html"):
+    (built / "slides" / "sample.html").write_text(assets.guarded(text), "utf-8")
+    for file in built.glob("*.html"):
         file.write_text(assets.guarded(file.read_text("utf-8")), "utf-8")
-    assets.web_font(html)
-    return html
+    assets.web_font(built)
+    return built

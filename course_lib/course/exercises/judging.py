@@ -137,11 +137,13 @@ def _judge_value(exercise: Exercise, answer: Any) -> Outcome:
     for mistake in exercise.mistakes:
         if same_value(exercise, answer, mistake.answer):
             return Outcome(exercise.id, "mistake", mistake.says, mistake.name)
-    return Outcome(
-        exercise.id,
-        "wrong",
-        f"还不对。你的答案是 {_written(answer)}。{_shape_remark(answer, exercise.solution)}看看提示再试。",
-    )
+    remark = _shape_remark(answer, exercise.solution)
+    return Outcome(exercise.id, "wrong", wrong_value(exercise, _written(answer), remark))
+
+
+def wrong_value(exercise: Exercise, written: str, remark: str = "") -> str:
+    """What to say to a wrong answer that is no known mistake."""
+    return f"还不对。你的答案是 {written}。{remark}{'看看提示再试。' if exercise.hints else '再想一想。'}"
 
 
 def _judge_function(exercise: Exercise, answer: Callable) -> Outcome:
@@ -304,7 +306,7 @@ def _said(value: Any, say: Callable[[Any], str]) -> str:
 
 
 def _shape_remark(got: Any, expected: Any) -> str:
-    numbers, wanted = as_array(got), as_array(expected)
+    numbers, wanted = as_array(number_in(got) if isinstance(got, str) else got), as_array(expected)
     if wanted is not None and numbers is None:
         return f"要的是数，你给的是 {_kind(got)}。"
     if numbers is None or wanted is None or numbers.shape == wanted.shape:

@@ -29,6 +29,11 @@ def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"breaks": True}).enable("table").use(dollarmath_plugin, renderer=formula)
 
 
+def markdown_html(text: str) -> str:
+    """Markdown as HTML; formulae stay as they are written."""
+    return _markdown().render(text)
+
+
 def render_html(exercise: Exercise, passed: bool = False) -> str:
     """The exercise as HTML; classes exercise, exercise-title, exercise-hint, exercise-solution, exercise-next."""
     mark = " · <b>✓ 已通过</b>" if passed else ""
@@ -50,23 +55,23 @@ def title_html(exercise: Exercise, mark: str = "") -> str:
 
 def task_html(exercise: Exercise) -> str:
     """What is asked; for a repair with the program and its symptom."""
-    task = _markdown().render(exercise.task)
+    task = markdown_html(exercise.task)
     if exercise.kind != "repair":
         return task
-    symptom = _markdown().render(f"**症状**：{exercise.symptom}")
+    symptom = markdown_html(f"**症状**：{exercise.symptom}")
     return f'{task}<div class="exercise-program">{_code(exercise.program)}</div>{symptom}'
 
 
 def choices_html(exercise: Exercise) -> str:
     """The options of a choice as a list; nothing for other kinds."""
     options = [f"- {letter}. {says}" for letter, says in exercise.choices.items()]
-    return _markdown().render("\n".join(options)) if options else ""
+    return markdown_html("\n".join(options)) if options else ""
 
 
 def hints_html(exercise: Exercise) -> str:
     """The hints, each folded."""
     return "".join(
-        f'<details class="exercise-hint"><summary>提示 {i}</summary>{_markdown().render(hint)}</details>'
+        f'<details class="exercise-hint"><summary>提示 {i}</summary>{markdown_html(hint)}</details>'
         for i, hint in enumerate(exercise.hints, 1)
     )
 
@@ -91,7 +96,7 @@ def render_text(exercise: Exercise) -> str:
 
 def solution_html(exercise: Exercise) -> str:
     """The solution, highlighted by class names so that the page's theme colours it."""
-    return f"{_code(solution_source(exercise))}{_markdown().render(exercise.passes)}"
+    return f"{_code(solution_source(exercise))}{markdown_html(exercise.passes)}"
 
 
 def solution_source(exercise: Exercise) -> str:
