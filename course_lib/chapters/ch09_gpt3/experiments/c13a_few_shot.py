@@ -80,7 +80,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"sizes": ["small", "large"], "steps": 150, "longer": 2, "n_test": 1000},
-    full={"sizes": ["small", "medium", "large"], "steps": 350, "longer": 3, "n_test": 2000},
+    full={"sizes": ["small", "medium", "large"], "steps": 300, "longer": 3, "n_test": 2000},
     quick_seeds=(10,),
     labels={
         "accuracy": "没见过的任务，正确率：小、中、大（快速版：小、大）模型，各 0、1、2、4、8 个示例",

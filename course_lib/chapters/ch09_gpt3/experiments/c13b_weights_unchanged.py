@@ -127,7 +127,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"steps": 150, "n_tasks": 10},
-    full={"steps": 400, "n_tasks": 40},
+    full={"steps": 400, "n_tasks": 20},
     quick_seeds=(10,),
     labels={
         "in_context": "没见过的任务，8 个示例放进提示，四种颜色的正确率",

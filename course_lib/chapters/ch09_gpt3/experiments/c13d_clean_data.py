@@ -146,7 +146,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"n_documents": 1000, "steps": 100},
-    full={"n_documents": 2000, "steps": 400},
+    full={"n_documents": 1500, "steps": 300},
     quick_seeds=(10,),
     labels={
         "loss": "教过过滤器的写法，好文本上的损失，nat/字：整份、随机一部分、只去重、只过滤、两样都做",
