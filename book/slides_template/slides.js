@@ -33,7 +33,7 @@ function fit(slide) {
   if (!slide || slide.dataset.fitted) return;
   slide.dataset.fitted = 'true';
   const images = [...slide.querySelectorAll('.course-figure img, .course-widget img')];
-  const tooTall = () => slide.scrollHeight > slide.clientHeight;
+  const tooLarge = () => slide.scrollHeight > slide.clientHeight || slide.scrollWidth > slide.clientWidth;
   const apply = ({ size, words, height }) => {
     slide.classList.toggle('dense', size < SIZES[0]);
     slide.classList.toggle('beside', Boolean(words));
@@ -41,25 +41,31 @@ function fit(slide) {
     slide.style.setProperty('--words', words);
     slide.style.setProperty('--picture-height', height + 'px');
   };
-  const scale = () => Math.min(...images.map((image) =>
+  const scale = () => Math.min(...images.map((image) =>  // Infinity without pictures
     Math.min(image.clientWidth / image.naturalWidth, image.clientHeight / image.naturalHeight)));
-  let best = null;
-  const layouts = group(slide) ? ['', '21em', '15em'] : [''];
-  for (const size of SIZES) {
-    for (const words of layouts) {
-      for (let height = 600; height >= 200; height -= 20) {
-        apply({ size, words, height });
-        if (tooTall()) continue;
-        const shown = scale();
-        if (!best || shown > 1.1 * best.shown) best = { size, words, height, shown };
-        break;
-      }
-      if (best && best.shown >= READABLE) break;
+  // the tallest pictures with which the slide fits, null if it does not
+  const tallest = (size, words) => {
+    const fits = (height) => { apply({ size, words, height }); return !tooLarge(); };
+    let low = 200, high = images.length ? 600 : 200;
+    if (!fits(low)) return null;
+    while (high - low >= 20) {
+      const middle = (low + high) / 2;
+      if (fits(middle)) low = middle; else high = middle;
     }
-    if (best && best.shown >= READABLE) break;
+    return low;
+  };
+  const layouts = group(slide) ? ['', '21em', '15em'] : [''];
+  let best = null;
+  for (const [size, words] of SIZES.flatMap((size) => layouts.map((words) => [size, words]))) {
+    const height = tallest(size, words);
+    if (height === null) continue;
+    apply({ size, words, height });
+    const shown = scale();
+    if (!best || shown > 1.1 * best.shown) best = { size, words, height, shown };
+    if (best.shown >= READABLE) break;
   }
   apply(best || { size: 20, words: '', height: 200 });
-  for (let zoom = 0.95; printing && tooTall() && zoom > 0.3; zoom -= 0.05) {
+  for (let zoom = 0.95; printing && tooLarge() && zoom > 0.3; zoom -= 0.05) {
     Object.assign(slide.style, { zoom, width: WIDTH / zoom + 'px', height: HEIGHT / zoom + 'px' });
   }
   // no empty band around a picture that is as wide as it can be
