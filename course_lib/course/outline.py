@@ -16,7 +16,10 @@ FILE = ROOT / "notebooks" / "course.yml"
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter:
-    """One chapter, there or to come. reading: minutes of the main line; running: seconds on the reference machine."""
+    """One chapter, there or to come. reading: minutes of the main line; running: seconds on the reference machine.
+
+    draft: just laid from the mould, whose sentences may still stand in it.
+    """
 
     number: str
     name: str
@@ -27,6 +30,7 @@ class Chapter:
     shows: str = ""
     reading: int = 0
     running: int = 0
+    draft: bool = False
 
     @property
     def stem(self) -> str:

@@ -3,15 +3,15 @@
     python -m course_lib.publishing lint [03 …]            the pairs as they are committed
     python -m course_lib.publishing lint --twice [03 …]    also execute twice and compare the tagged outputs
 
-A cell tagged `nbval-check-output` promises the same output at every run: nbval compares it with the committed pair,
-`--twice` compares two runs with each other.
+Chapters of the second edition keep to more rules (`lint_teaching`, `lint_echo`, `lint_words`); `editions.py` names the
+chapters that these pass over. A cell tagged `nbval-check-output` promises the same output at every run: nbval compares
+it with the committed pair, `--twice` compares two runs with each other.
 """
 
 import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,9 @@ import nbformat
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
+from course_lib.publishing import lint_echo, lint_teaching, lint_words
+from course_lib.publishing.cells import Found, calls, code_cells, first_arguments, parse, slide_type
+from course_lib.publishing.editions import FIRST_EDITION
 from course_lib.publishing.html import REPR
 from course_lib.publishing.notebooks import (
     ROOT,
@@ -78,19 +81,16 @@ def lint(source: Path) -> list[Problem]:
         found.append((None, f"{pair.stat().st_size:,} bytes, more than {MAX_BYTES:,}; draw fewer or smaller pictures"))
     notebook = nbformat.read(pair, as_version=4)
     full = nbformat.read(cache_path(source), as_version=4) if is_fresh(source) else None
-    for rule in (purposes, explanations, emphasis, dead_widgets, outputs, pictures, tofu, code_on_slides):
+    for rule in EVERY if source.stem[:2] in FIRST_EDITION else (*EVERY, *SECOND_EDITION):
         found += rule(notebook)
     found += chapter_parts(notebook, full)
     found += tofu_when_drawn(full) if full else []
     return [Problem(pair.name, cell, text) for cell, text in sorted(found, key=lambda each: each[0] or 0)]
 
 
-Found = Iterator[tuple[int | None, str]]
-
-
 def purposes(notebook: NotebookNode) -> Found:
     """A code cell imports, defines, asserts, shows something, changes something or assigns what is used later."""
-    code = [(number, cell, _parse(cell.source)) for number, cell in _code(notebook)]
+    code = [(number, cell, parse(cell.source)) for number, cell in code_cells(notebook)]
     for number, cell in enumerate(notebook.cells, 1):
         if not cell.source.strip():
             yield number, "the cell is empty; delete it"
@@ -112,7 +112,7 @@ def explanations(notebook: NotebookNode) -> Found:
     """Prose stands within the two cells before a code cell; an exercise's box explains the cells that answer it."""
     without = 0
     for number, cell in enumerate(notebook.cells, 1):
-        called = _calls(_parse(cell.source)) if cell.cell_type == "code" else set()
+        called = calls(parse(cell.source)) if cell.cell_type == "code" else set()
         if cell.cell_type != "code" or called & {"exercise", "start"}:
             without = 0
             continue
@@ -135,8 +135,8 @@ def emphasis(notebook: NotebookNode) -> Found:
 
 def dead_widgets(notebook: NotebookNode) -> Found:
     """Nothing that answers only in a running kernel."""
-    for number, cell in _code(notebook):
-        tree = _parse(cell.source)
+    for number, cell in code_cells(notebook):
+        tree = parse(cell.source)
         for node in ast.walk(tree) if tree else ():
             names = {alias.name for alias in node.names} if isinstance(node, ast.Import | ast.ImportFrom) else set()
             module = getattr(node, "module", None) or "" if isinstance(node, ast.ImportFrom) else ""
@@ -149,7 +149,7 @@ def dead_widgets(notebook: NotebookNode) -> Found:
 
 def outputs(notebook: NotebookNode) -> Found:
     """No stored error, no stderr, nothing huge, and nothing that only this machine or this run would say."""
-    for number, cell in _code(notebook):
+    for number, cell in code_cells(notebook):
         for output in cell.get("outputs", []):
             if output.output_type == "error":
                 yield number, f"stored error {output.ename}: {output.evalue[:80]}; correct the cell and sync"
@@ -185,9 +185,9 @@ def pictures(notebook: NotebookNode) -> Found:
 
 def tofu(notebook: NotebookNode) -> Found:
     """Every character of a cell that draws is in the course's font."""
-    for number, cell in _code(notebook):
+    for number, cell in code_cells(notebook):
         if any(mime in output.get("data", {}) for output in cell.get("outputs", []) for mime in PICTURES):
-            for text in _drawn_texts(_parse(cell.source)):
+            for text in _drawn_texts(parse(cell.source)):
                 if missing := "".join(sorted(missing_glyphs(text))):
                     yield number, f"{missing!r} in {text[:30]!r} would be drawn as empty boxes; write it otherwise"
         for output in cell.get("outputs", []):
@@ -197,7 +197,7 @@ def tofu(notebook: NotebookNode) -> Found:
 
 def tofu_when_drawn(full: NotebookNode) -> Found:
     """matplotlib's own warnings, which only the executed copy still holds."""
-    for number, cell in _code(full):
+    for number, cell in code_cells(full):
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr" and (glyph := _TOFU.search(output.text)):
                 yield number, f"matplotlib says {glyph[0]!r}; the figure shows an empty box, write it otherwise"
@@ -207,7 +207,7 @@ def code_on_slides(notebook: NotebookNode) -> Found:
     """A slide shows at most a dozen lines of code; hidden input does not count."""
     first, n_lines = None, 0
     for number, cell in enumerate(notebook.cells, 1):
-        kind = _slide_type(cell)
+        kind = slide_type(cell)
         if kind in ("slide", "subslide"):
             first, n_lines = number, 0
         if kind not in ("slide", "subslide", "fragment", "-"):
@@ -223,20 +223,38 @@ def code_on_slides(notebook: NotebookNode) -> Found:
 
 def chapter_parts(notebook: NotebookNode, full: NotebookNode | None = None) -> Found:
     """A chapter has a deck, a summary, further reading, exercises with their checks, and a figure that answers."""
-    n_slides = sum(_slide_type(cell) in ("slide", "subslide") for cell in notebook.cells)
+    n_slides = sum(slide_type(cell) in ("slide", "subslide") for cell in notebook.cells)
     if n_slides not in SLIDES:
         yield None, f"{n_slides} slides; tag cells so that the deck has {SLIDES.start} to {SLIDES.stop - 1}"
     headings = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.split("\n")]
     for wanted in HEADINGS:
         if not any(wanted in line for line in headings if line.startswith(("#", ":::"))):
             yield None, f"no heading {wanted}; add the passage"
-    asked, checked = _first_arguments(notebook, "exercise"), _first_arguments(notebook, "check")
+    asked, checked = first_arguments(notebook, "exercise"), first_arguments(notebook, "check")
     if len(asked) < MIN_EXERCISES:
         yield None, f"{len(asked)} exercises; at least {MIN_EXERCISES} are needed"
     for missing in sorted(asked - checked):
         yield None, f"exercise {missing} is never checked; add a cell check({missing!r}, answer)"
     if not _widget_calls(notebook) and not (full and _has_widget(full)):
         yield None, "no figure that answers; add explore(draw, alt, …)"
+
+
+def headings(notebook: NotebookNode) -> Found:
+    """No two headings with the same words: they are their addresses on the page."""
+    seen = {}
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type == "markdown":
+            for heading in re.findall(
+                r"^#{1,4} +(.+?) *$", re.sub(r"^```.*?^```", "", cell.source, flags=re.M | re.S), re.M
+            ):
+                if heading in seen:
+                    yield number, f"the heading {heading!r} stands in cell {seen[heading]} too; say what differs"
+                seen.setdefault(heading, number)
+
+
+# What every notebook must keep to, and what the chapters of the second edition add.
+EVERY = (purposes, explanations, emphasis, dead_widgets, outputs, pictures, tofu, code_on_slides, headings)
+SECOND_EDITION = (*lint_teaching.RULES, lint_echo.echo, *lint_words.RULES)
 
 
 def differs_between_runs(source: Path) -> list[Problem]:
@@ -257,19 +275,6 @@ def differs_between_runs(source: Path) -> list[Problem]:
 
 def _said(cell: NotebookNode) -> list[str]:
     return [settled_text(text_of(output)) for output in cell.outputs]
-
-
-def _code(notebook: NotebookNode) -> Iterator[tuple[int, NotebookNode]]:
-    return ((number, cell) for number, cell in enumerate(notebook.cells, 1) if cell.cell_type == "code")
-
-
-def _parse(source: str) -> ast.Module | None:
-    """The cell as Python; lines of IPython (%magic, !shell, name?) count as calls. None if it is not Python."""
-    lines = ["magic()" if re.match(r"[%!?]|[\w.]+\?\??$", line) else line for line in source.split("\n")]
-    try:
-        return ast.parse("\n".join(lines))
-    except SyntaxError:
-        return None
 
 
 def _names(tree: ast.Module, context: type[ast.expr_context]) -> set[str]:
@@ -301,29 +306,8 @@ def _is_constant(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _calls(tree: ast.Module | None) -> set[str]:
-    return {
-        node.func.id
-        for node in (ast.walk(tree) if tree else ())
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-
-
-def _first_arguments(notebook: NotebookNode, function: str) -> set[str]:
-    return {
-        node.args[0].value
-        for _, cell in _code(notebook)
-        for node in ast.walk(_parse(cell.source) or ast.Module([], []))
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == function
-        and node.args
-        and isinstance(node.args[0], ast.Constant)
-    }
-
-
 def _widget_calls(notebook: NotebookNode) -> set[str]:
-    trees = [tree for _, cell in _code(notebook) if (tree := _parse(cell.source))]
+    trees = [tree for _, cell in code_cells(notebook) if (tree := parse(cell.source))]
     offered = {
         alias.asname or alias.name
         for tree in trees
@@ -331,20 +315,16 @@ def _widget_calls(notebook: NotebookNode) -> set[str]:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_lib.widgets")
         for alias in node.names
     } - {"Knob"}
-    return offered & set().union(*map(_calls, trees))
+    return offered & set().union(*map(calls, trees))
 
 
 def _has_widget(full: NotebookNode) -> bool:
-    return any(WIDGET in output.get("data", {}) for _, cell in _code(full) for output in cell.get("outputs", []))
+    return any(WIDGET in output.get("data", {}) for _, cell in code_cells(full) for output in cell.get("outputs", []))
 
 
 def _alt(output: NotebookNode) -> str:
     text = output.metadata.get("alt") or output.data.get("text/plain", "")
     return "" if REPR.match(text.strip()) else text.strip()
-
-
-def _slide_type(cell: NotebookNode) -> str:
-    return cell.metadata.get("slideshow", {}).get("slide_type", "skip")
 
 
 def _lines_of_code(cell: NotebookNode) -> int:

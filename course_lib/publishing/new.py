@@ -24,7 +24,7 @@ from course_lib.publishing import notebooks, readmes
 from course_lib.publishing.minutes import counted
 
 MOULD = Path(__file__).with_name("mould")
-READING, RUNNING = 8, 10  # minutes and seconds of the empty chapter
+READING, RUNNING = 7, 10  # minutes and seconds of the empty chapter
 
 
 def planned(number: str, name: str, title: str) -> Chapter:
@@ -76,7 +76,9 @@ def lay(chapter: Chapter, claim: str | None = None) -> Chapter:
         for file, text in new.items():
             write_whole(file, text)
         notebooks.sync([chapter.stem], ROOT)
-        chapter = replace(chapter, shows="新章，还没有图", reading=counted(chapter.notebook), running=RUNNING)
+        chapter = replace(
+            chapter, shows="新章，还没有图", reading=counted(chapter.notebook), running=RUNNING, draft=True
+        )
         write_whole(outline.FILE, entered(outline.FILE.read_text("utf-8"), chapter))
         readmes.write(ROOT)
     except BaseException:
@@ -93,6 +95,8 @@ def lay(chapter: Chapter, claim: str | None = None) -> Chapter:
 def entered(text: str, chapter: Chapter) -> str:
     """The outline's text with this chapter's entry anew; all else, comments too, stays."""
     entry = {name: value for name, value in vars(chapter).items() if name not in ("number", "folder")}
+    if not chapter.draft:
+        del entry["draft"]
     dumped = yaml.safe_dump(entry, allow_unicode=True, sort_keys=False, width=10_000)
     head = f'      - number: "{chapter.number}"\n'
     lines = "".join(f"        {line}\n" for line in dumped.splitlines())

@@ -75,7 +75,8 @@ def run_box(chapter: Chapter, address: str, up: str) -> str:
         "<p><b>Windows</b>（PowerShell）：</p>",
         _commands(
             *(line.replace(" && ", "; ") for line in fetch),
-            "py -3.11 -m venv .venv; .venv\\Scripts\\python -m pip install -c requirements.lock -e .",
+            "py -3.11 -m venv .venv",
+            ".venv\\Scripts\\python -m pip install -c requirements.lock -e .",
             ".venv\\Scripts\\jupyter lab --notebook-dir=.",
         ),
         f"<p>用 conda：<code>conda env create -f environment.yml</code>，<code>conda activate course</code>，"

@@ -26,7 +26,7 @@
 # %% [markdown]
 # **先修**：[01 词的表示](01_embedding.ipynb)（词向量）、[02 位置编码](02_positions.ipynb)（为什么要有位置）。[03 RoPE](03_rope.ipynb) 可以后读。
 #
-# **阅读** 约 63 分钟，练习另加 30 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 48 分钟，练习另加 30 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% slideshow={"slide_type": "skip"}
 import copy

@@ -26,7 +26,7 @@
 # %% [markdown]
 # **先修**：[04 注意力](04_attention.ipynb)（掩码、多头）、[02 位置编码](02_positions.ipynb)（正弦）。[05 KV cache](05_kv_cache.ipynb) 可以后读，这里只用到“旧的 K、V 存起来”。
 #
-# **阅读** 约 61 分钟，练习另加 35 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 41 分钟，练习另加 35 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% slideshow={"slide_type": "skip"}
 import datetime

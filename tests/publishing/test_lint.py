@@ -25,6 +25,7 @@ BROKEN = [
     (rules.purposes, [code("x = (")], 1, "not Python"),
     (rules.explanations, [code("a()"), code("b()"), code("c()")], 3, "third code cell"),
     (rules.emphasis, [markdown("**没有训练。**三个头")], 1, "asterisks"),
+    (rules.headings, [markdown("## 手算\n\n文"), markdown("## 结论"), markdown("### 手算 ")], 3, "in cell 1 too"),
     (rules.emphasis, [markdown(":::{admonition} 题\n**没有训练。**三个头\n:::")], 1, "asterisks"),
     (rules.dead_widgets, [code("from ipywidgets import interact\ninteract(f)")], 1, "explore"),
     (rules.dead_widgets, [code("import ipywidgets as w")], 1, "explore"),
@@ -57,6 +58,10 @@ FINE = [
     (rules.explanations, [code("a()"), code("b()"), markdown("看"), code("c()"), code("d()")]),
     (rules.explanations, [code('exercise("a")'), code("def f(): ..."), code('check("a", f)'), code('exercise("b")')]),
     (rules.emphasis, [markdown("**没有训练**。三个头，**。** `x**2` $a^{**}$"), code("x = 2**3")]),
+    (
+        rules.headings,
+        [markdown("## 手算\n\n手算"), markdown("## 手算二"), markdown("```\n## 手算\n```"), code("# 手算")],
+    ),
     (rules.dead_widgets, [code("explore(draw, alt, a=Knob('a', [1]))"), markdown("`interact` 在网页上不会动")]),
     (rules.pictures, [code("f()", shown(image_png=PNG, text_plain="一条线")), markdown("![一条线](a.png)")]),
     (rules.tofu, [code("show_figure(f('位置 θ'), alt='𓀀')", shown(image_png=PNG, text_plain="字"))]),

@@ -5,13 +5,15 @@ import pytest
 from pair import code, markdown, notebook, shown
 
 from course_lib.course import outline
-from course_lib.publishing.minutes import counted
+from course_lib.publishing.editions import FIRST_EDITION
+from course_lib.publishing.minutes import counted, exercise_minutes
 
 
 @pytest.mark.parametrize("chapter", outline.opened(), ids=lambda chapter: chapter.stem)
 def test_the_outline_says_the_counted_minutes(chapter):
     now = counted(chapter.notebook)
-    assert abs(chapter.reading - now) <= 2, f"reading of {chapter.number} in notebooks/course.yml: write {now}"
+    off = 2 if chapter.number in FIRST_EDITION else 0
+    assert abs(chapter.reading - now) <= off, f"reading of {chapter.number} in notebooks/course.yml: write {now}"
 
 
 def test_prose_code_figures_and_widgets_count_until_the_exercises(tmp_path):
@@ -27,3 +29,35 @@ def test_prose_code_figures_and_widgets_count_until_the_exercises(tmp_path):
     ]
     nbformat.write(notebook(*cells), tmp_path / "a.ipynb")
     assert counted(tmp_path / "a.ipynb") == round(2 + 2 + 1.2 + 2 + 1)
+
+
+def test_what_is_folded_does_not_count_and_a_live_model_counts_as_a_widget(tmp_path):
+    card = "<details><summary>" + "字" * 350 + "</summary><p>" + "字" * 3500 + "</p></details>"
+    folded = "文\n\n:::{admonition} 选读\n:class: dropdown\n" + "字" * 3500 + "\n:::\n\n" + "字" * 349
+    cells = [
+        markdown(folded),
+        markdown(":::{admonition} 误区\n:class: pitfall\n" + "字" * 700 + "\n:::"),
+        code("show_claim('C05')", shown(text_html=card)),
+        code("live_poet()", shown(text_html="<div></div>")),
+        code("explore(draw)", shown(image_png="aGVsbG8="), tags=["hide-input"]),
+    ]
+    nbformat.write(notebook(*cells), tmp_path / "a.ipynb")
+    assert counted(tmp_path / "a.ipynb") == round(1 + 2 + 1 + 1 / 12 + 2 + 2)
+
+
+def test_the_exercises_take_what_their_authors_say():
+    from course_lib.course.exercises.registry import exercises_of
+
+    assert exercise_minutes("03") == sum(exercise.minutes for exercise in exercises_of("03")) > 20
+
+
+def test_a_follow_up_counts_once_however_it_is_listed(monkeypatch):
+    from types import SimpleNamespace
+
+    from course_lib.publishing import minutes
+
+    after = SimpleNamespace(id="03-a-1-next", minutes=2, follow_up=None)
+    first = SimpleNamespace(id="03-a-1", minutes=5, follow_up=after)
+    for listed in ([first], [first, after]):
+        monkeypatch.setattr(minutes, "exercises_of", lambda chapter, listed=listed: listed)
+        assert exercise_minutes("03") == 7

@@ -41,7 +41,7 @@ assert len(exercises_of("99")) >= 3 and errata_of("99") == {}
 assert claims.run("C99", quick=True, progress=False)["verdict"] == "holds"
 chapter = outline.choose(["99"])[0]
 assert (chapter.stem, chapter.title, chapter.folder) == ("99_tiny_vit", "ViT: 小", "3_posttraining")
-assert chapter.shows and chapter.running and chapter.reading == counted(chapter.notebook)
+assert chapter.draft and chapter.shows and chapter.running and chapter.reading == counted(chapter.notebook)
 assert f"阅读** 约 {chapter.reading} 分钟" in chapter.source.read_text("utf-8")
 """
 
@@ -52,6 +52,8 @@ def copied(tree):
     shutil.copytree(ROOT / "course_lib", tree / "course_lib", ignore=ignored)
     for name in (*readmes.READMES, "pyproject.toml"):
         shutil.copy(ROOT / name, tree / name)
+    (tree / "book").mkdir()
+    shutil.copy(ROOT / "book" / "glossary.md", tree / "book")
     (tree / "notebooks").mkdir()
     text = outline.FILE.read_text("utf-8").replace("# pages of the book", f"{PLAN}# pages of the book")
     (tree / "notebooks" / "course.yml").write_text(text, "utf-8")
