@@ -18,6 +18,12 @@ from course_lib.training.loop import next_token_losses
 RADFORD = "Radford et al. 2018, Improving Language Understanding by Generative Pre-Training"
 RELEASED = "openai/finetune-transformer-lm: train.py"
 HF = "huggingface/transformers: models/openai/modeling_openai.py"
+SLIDE_REFERENCES = (
+    "https://gwern.net/doc/www/s3-us-west-2.amazonaws.com/d73fdc5ffa8627bce44dcda2fc012da638ffb158.pdf",
+    "https://insightcivic.s3.us-east-1.amazonaws.com/language-models.pdf",
+)
+GPT1_PAPER = "https://cdn.openai.com/research-covers/language-unsupervised/language_understanding_paper.pdf"
+GPT2_PAPER = "https://d4mucfpksywv.cloudfront.net/better-language-models/language-models.pdf"
 
 
 def _count() -> dict[str, object]:
@@ -39,7 +45,8 @@ def _settle_count(values: dict[str, object]) -> str:
     require(round(smallest / 1e6) == 124, f"GPT-2's smallest has {smallest}")
     return (
         "GPT-1 的论文没有印参数量；按它的配置算出 116,534,784，四舍五入正是 1.17 亿，所以课件的数对。"
-        "117M 这个写法出自 GPT-2 论文的表 2：那里把 GPT-2 最小的一档也写成 117M，其实是 124M，GPT-2 的仓库后来更正了。"
+        "GPT-2 论文的表 2 把最小的一档写成 117M，并说它相当于原来的 GPT；那一档其实是 124M，"
+        "GPT-2 的仓库后来说明数错了。117M 最早出自哪里，我们没有查到。"
     )
 
 
@@ -61,7 +68,8 @@ def _settle_corpus(values: dict[str, object]) -> str:
     require(4.5 < per_word < 6, f"{per_word} bytes a word is no English text")
     return (
         f"论文只说 BooksCorpus 有 7,000 多本书，没有字节数。数据集页面上的纯文本是 {size} GB，词数与句数也对得上，"
-        "所以“5GB”是语料的大小，不是论文里的数。BERT 的论文把同一语料写成 8 亿词：各家切词和清洗不一样。"
+        "“5GB”多半就是这样来的（这一句是推断：课件没有写出处）。"
+        "BERT 的论文把同一语料写成 8 亿词：各家切词和清洗不一样。"
     )
 
 
@@ -164,6 +172,26 @@ def _settle_bias(values: dict[str, object]) -> str:
     )
 
 
+def _references() -> dict[str, object]:
+    first, second = (address.rsplit("/", 1)[-1] for address in SLIDE_REFERENCES)
+    return {
+        "课件列的第一个文件": first,
+        "课件列的第二个文件": second,
+        "openai/gpt-2 的 README 链接的 GPT-2 论文": GPT2_PAPER.rsplit("/", 1)[-1],
+        "OpenAI 放的 GPT-1 论文": GPT1_PAPER.rsplit("/", 1)[-1],
+    }
+
+
+def _settle_references(values: dict[str, object]) -> str:
+    first, second, of_gpt2, of_gpt1 = values.values()
+    require(second == of_gpt2 != of_gpt1, f"{second} is not GPT-2's {of_gpt2}, or is GPT-1's {of_gpt1}")
+    require(first != second, f"both addresses end in {first}")
+    return (
+        "第一个地址是 GPT-1 的论文（gwern.net 的存档，文件名是散列值）。第二个地址的 language-models.pdf 是 GPT-2 的："
+        "Language Models are Unsupervised Multitask Learners，放错了一页；引用这个地址的仓库都把它标作 GPT-2。"
+    )
+
+
 ERRATA = [
     Erratum(
         id="K07-1",
@@ -235,5 +263,16 @@ ERRATA = [
         compute=_bias,
         settles=_settle_bias,
         sources=[f"{RADFORD}, §3.2, eq. 3", RELEASED],
+    ),
+    Erratum(
+        id="K07-7",
+        chapter="07",
+        title="GPT-1 那一页的第二篇参考文献",
+        slide="GPT-1 的参考文献：① gwern.net 的一份 PDF；② insightcivic 的 language-models.pdf",
+        paper="GPT-1：Improving Language Understanding by Generative Pre-Training（2018）",
+        code="openai/gpt-2 的 README：论文是 better-language-models/language-models.pdf",
+        compute=_references,
+        settles=_settle_references,
+        sources=[*SLIDE_REFERENCES, GPT1_PAPER, "openai/gpt-2: README.md"],
     ),
 ]

@@ -28,6 +28,8 @@ def test_the_numbers_support_the_verdict(erratum):
         ("K07-5", "永远说对下一个的模型：移一次，损失（nat）", 1.0),
         ("K07-5", "移两次（自己移，模型里又移）", 0.0),
         ("K07-6", "二分类的头：权重与偏置", [1536, 0]),
+        ("K07-7", "课件列的第二个文件", "language_understanding_paper.pdf"),
+        ("K07-7", "openai/gpt-2 的 README 链接的 GPT-2 论文", "paper.pdf"),
     ],
 )
 def test_other_numbers_are_refused(erratum_id, name, value):
