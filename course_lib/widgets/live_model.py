@@ -184,7 +184,8 @@ def live_text(
 
     texts: what each token says; name: of the picture and of the weights' file; what, licence: as `pack` takes them;
     about: Chinese, what the reader can do; start: tokens before the reader's words; end: tokens that end a text;
-    breaks: texts after which a line ends on the screen; lines: the most lines of a text; the rest: knobs at the start.
+    breaks: texts after which a line ends on the screen; lines: the most lines of a text; the rest: knobs at the
+    start, in steps of 0.05.
     Raises what `pack` and `decoding.sampling` raise, and ValueError for a prompt that no tokens say or that fills the
     context.
     """

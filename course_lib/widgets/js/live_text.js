@@ -49,7 +49,6 @@ const OWN_STYLE = `
 
 const ROWS = 10;
 const BEAT = 140; // milliseconds from token to token
-const TOP_K = [1, 2, 3, 5, 10, 20, 50, 100];
 
 const shown = (text) => text.replaceAll("\n", "↵").replace(/^ $/, "␣");
 const quoted = (text) => `「${shown(text)}」`;
@@ -157,9 +156,10 @@ export default {
     });
     const others = node("p");
     const next = node("div", {}, reads, node("p", {}, ...key(BEFORE, "模型给的概率"), ...key(AFTER, "拧过旋钮")), list, others);
+    const TOP_K = [...new Set([1, 2, 3, 5, 10, 20, 50, 100, knobs.top_k ?? 1])].sort((a, b) => a - b);
     const fields = [
       slider({ label: "温度", min: 0, max: 2, step: 0.05, value: knobs.temperature, text: (v) => (v ? v.toFixed(2) : "贪心"), changed: (v) => turn({ temperature: v }) }),
-      slider({ label: "top-k", max: TOP_K.length, value: knobs.top_k === null ? TOP_K.length : Math.max(0, TOP_K.findLastIndex((k) => k <= knobs.top_k)), text: (i) => String(TOP_K[i] ?? "不截"), changed: (i) => turn({ top_k: TOP_K[i] ?? null }) }),
+      slider({ label: "top-k", max: TOP_K.length, value: knobs.top_k === null ? TOP_K.length : TOP_K.indexOf(knobs.top_k), text: (i) => String(TOP_K[i] ?? "不截"), changed: (i) => turn({ top_k: TOP_K[i] ?? null }) }),
       slider({ label: "top-p", min: 0.05, max: 1, step: 0.05, value: knobs.top_p ?? 1, text: (v) => (v < 1 ? v.toFixed(2) : "不截"), changed: (v) => turn({ top_p: v < 1 ? v : null }) }),
       slider({ label: "重复惩罚", min: 1, max: 2, step: 0.05, value: knobs.repetition_penalty, text: (v) => (v > 1 ? v.toFixed(2) : "不罚"), changed: (v) => turn({ repetition_penalty: v }) }),
     ];
@@ -307,7 +307,7 @@ export default {
       if (over) told();
     };
     const go = async (fresh) => {
-      if (!(await load()) || !(fresh ? begin() : ready())) return;
+      if (root.hasAttribute("aria-busy") || !(await load()) || !(fresh ? begin() : ready())) return;
       say("");
       beat();
     };
@@ -325,6 +325,7 @@ export default {
     const pick = (token) => {
       halt();
       rewind(at + 1);
+      nPrompt = Math.min(nPrompt, ids.length);
       write(token);
       show();
       told();
