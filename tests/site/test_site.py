@@ -209,6 +209,38 @@ def test_headings_are_named_by_their_words_in_page_contents_and_search(folder, p
             assert place in index or json.dumps(place).strip('"') in index, f"search knows no {name}#{place}"
 
 
+def test_every_chapter_says_how_to_run_it(folder, pages):
+    for chapter in (c for c in outline.opened() if f"{c.page}.html" in pages):
+        page = (folder / f"{chapter.page}.html").read_text("utf-8")
+        assert (
+            page.count('id="run-this-chapter"') == 1 and "make lab" in page.partition('id="run-this-chapter"')[2][:3000]
+        )
+
+
+def test_a_named_card_opens_and_printing_opens_the_others(visit, address):
+    trouble = []
+    with visit(f"{address}{outline.choose(['03'])[0].page}.html#C05b", trouble) as page:
+        cards = page.locator(".course-card")
+        opened = "cards => cards.filter(card => card.open).map(card => card.id)"
+        assert cards.evaluate_all(opened) == ["C05b"] and cards.count() > 5
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert len(cards.evaluate_all(opened)) == cards.count()
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert cards.evaluate_all(opened) == ["C05b"]
+        page.evaluate("location.hash = 'run-this-chapter'")
+        page.wait_for_function("document.getElementById('run-this-chapter').open")
+    assert not trouble
+
+
+def test_the_verdict_of_a_claim_is_seen_on_a_phone(visit, address):
+    """Within the width of the screen and before the numbers, which are folded."""
+    with visit(address + "claims.html", [], viewport={"width": 360, "height": 740}) as page:
+        for row in page.locator(".evidence-row").all():
+            box = row.locator(".verdict").bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 360
+            assert box["y"] < row.locator("summary").bounding_box()["y"]
+
+
 class Links(HTMLParser):
     """Addresses and ids of a page."""
 
