@@ -24,6 +24,19 @@ def test_start_gives_the_same_random_numbers_on_one_thread():
     assert torch.get_num_threads() == 1
 
 
+def test_start_gives_a_readers_lab_its_script_and_a_published_page_nothing(shown, monkeypatch):
+    lesson.start("03")
+    [(data, _)] = shown
+    assert (
+        data["text/plain"] == ""
+        and "guess-cover" in data["text/html"]
+        and data["text/html"].endswith("</script></div>")
+    )
+    monkeypatch.setenv("COURSE_PUBLISH", "1")
+    lesson.start("03")
+    assert len(shown) == 1
+
+
 def test_start_asks_for_two_digits():
     with pytest.raises(ValueError, match=r'start\("03"\)'):
         lesson.start("3")

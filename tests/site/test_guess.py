@@ -179,3 +179,20 @@ def test_a_deck_that_is_printed_covers_nothing(sample, visit):
     with visit(sample + "slides/sample.html?print-pdf", []) as page:
         page.wait_for_selector(".pdf-page")
         assert page.locator(".guess-cover").count() == 0 and "甲的结果" in page.locator("body").text_content()
+
+
+# ---- the built site: whatever chapters have guesses that answer ----
+def test_every_guess_of_the_course_covers_its_output_and_reveals_it(visit, address, pages):
+    trouble, idle = [], []
+    for name in (name for name in pages if name.startswith("notebooks/")):
+        with visit(address + name, trouble) as page:
+            for box in page.locator(".guess[class*='answer-']").all():
+                key = box.get_attribute("data-guess")
+                hidden = page.locator(f".guess-covered[data-guess='{key}']")
+                if not key or not hidden.count() or hidden.filter(visible=True).count():
+                    idle.append(f"{name}: {box.inner_text()[:40]!r} covers nothing")
+                    continue
+                box.locator(".guess-options button").last.click()
+                if hidden.count() or ("答案是" not in box.inner_text() and "对，是" not in box.inner_text()):
+                    idle.append(f"{name}: {box.inner_text()[:40]!r} reveals nothing")
+    assert trouble == [] and idle == []

@@ -77,6 +77,11 @@ def move_everything(widget, dead):
         changes(widget, lambda b=play: b.click(), f"play {i}", dead)
 
 
+def look_without_guessing(page):
+    """Uncover all that waits for a guess."""
+    page.evaluate("document.querySelectorAll('.guess-cover button').forEach((button) => button.click())")
+
+
 def test_every_chapter_of_the_contents_has_page_and_deck(pages, decks):
     chapters = outline.opened()
     assert not [file for file in [c.page for c in chapters] + outline.reference()[1] if f"{file}.html" not in pages]
@@ -99,6 +104,7 @@ def test_every_widget_answers(visit, address, pages):
     dead, n_widgets = [], 0
     for name in pages:
         with visit(address + name, dead, reduced_motion="no-preference") as page:
+            look_without_guessing(page)
             widgets = page.locator(".course-widget")
             for i in range(widgets.count()):
                 n_widgets += 1
@@ -277,6 +283,7 @@ def test_deck_opens_and_its_widgets_answer(visit, address, folder, decks, scheme
     for name in decks:
         url = address + name if scheme == "http" else (folder / name).as_uri()
         with visit(url, trouble, viewport={"width": 1280, "height": 720}) as page:
+            look_without_guessing(page)
             page.wait_for_function("window.Reveal && Reveal.isReady()")
             page.evaluate(TYPESET)
             assert page.locator("mjx-container").count(), f"{name}: no formula was set"
@@ -310,6 +317,7 @@ def test_deck_text_is_large_enough(visit, folder, decks):
     ).map(e => e.tagName + ' ' + getComputedStyle(e).fontSize + ' ' + e.textContent.trim().slice(0, 30))"""
     for name in decks:
         with visit((folder / name).as_uri(), [], viewport={"width": 1280, "height": 720}) as page:
+            look_without_guessing(page)
             page.wait_for_function("window.Reveal && Reveal.isReady()")
             assert page.evaluate(small) == [], name
 
