@@ -3,4 +3,4 @@
 The list may only shrink; a chapter leaves it when it is rewritten.
 """
 
-FIRST_EDITION = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09")
+FIRST_EDITION = ("00", "01", "02", "03", "04", "05", "06", "07", "09")

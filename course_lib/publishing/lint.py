@@ -19,7 +19,7 @@ import nbformat
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
-from course_lib.publishing import lint_echo, lint_teaching, lint_words
+from course_lib.publishing import lint_deck, lint_echo, lint_guess, lint_teaching, lint_words
 from course_lib.publishing.cells import Found, calls, code_cells, first_arguments, parse, slide_type
 from course_lib.publishing.editions import FIRST_EDITION
 from course_lib.publishing.html import REPR
@@ -81,7 +81,7 @@ def lint(source: Path) -> list[Problem]:
         found.append((None, f"{pair.stat().st_size:,} bytes, more than {MAX_BYTES:,}; draw fewer or smaller pictures"))
     notebook = nbformat.read(pair, as_version=4)
     full = nbformat.read(cache_path(source), as_version=4) if is_fresh(source) else None
-    for rule in EVERY if source.stem[:2] in FIRST_EDITION else (*EVERY, *SECOND_EDITION):
+    for rule in (*EVERY, *(OF_THE_FIRST if source.stem[:2] in FIRST_EDITION else SECOND_EDITION)):
         found += rule(notebook)
     found += chapter_parts(notebook, full)
     found += tofu_when_drawn(full) if full else []
@@ -222,10 +222,7 @@ def code_on_slides(notebook: NotebookNode) -> Found:
 
 
 def chapter_parts(notebook: NotebookNode, full: NotebookNode | None = None) -> Found:
-    """A chapter has a deck, a summary, further reading, exercises with their checks, and a figure that answers."""
-    n_slides = sum(slide_type(cell) in ("slide", "subslide") for cell in notebook.cells)
-    if n_slides not in SLIDES:
-        yield None, f"{n_slides} slides; tag cells so that the deck has {SLIDES.start} to {SLIDES.stop - 1}"
+    """A chapter has a summary, further reading, exercises with their checks, and a figure that answers."""
     headings = [line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.split("\n")]
     for wanted in HEADINGS:
         if not any(wanted in line for line in headings if line.startswith(("#", ":::"))):
@@ -237,6 +234,13 @@ def chapter_parts(notebook: NotebookNode, full: NotebookNode | None = None) -> F
         yield None, f"exercise {missing} is never checked; add a cell check({missing!r}, answer)"
     if not _widget_calls(notebook) and not (full and _has_widget(full)):
         yield None, "no figure that answers; add explore(draw, alt, …)"
+
+
+def slides_of_the_first_edition(notebook: NotebookNode) -> Found:
+    """15 to 25; `lint_deck` has the second edition's rules."""
+    n_slides = sum(slide_type(cell) in ("slide", "subslide") for cell in notebook.cells)
+    if n_slides not in SLIDES:
+        yield None, f"{n_slides} slides; tag cells so that the deck has {SLIDES.start} to {SLIDES.stop - 1}"
 
 
 def headings(notebook: NotebookNode) -> Found:
@@ -254,7 +258,8 @@ def headings(notebook: NotebookNode) -> Found:
 
 # What every notebook must keep to, and what the chapters of the second edition add.
 EVERY = (purposes, explanations, emphasis, dead_widgets, outputs, pictures, tofu, code_on_slides, headings)
-SECOND_EDITION = (*lint_teaching.RULES, lint_echo.echo, *lint_words.RULES)
+OF_THE_FIRST = (slides_of_the_first_edition,)
+SECOND_EDITION = (*lint_teaching.RULES, lint_echo.echo, *lint_words.RULES, *lint_deck.RULES, lint_guess.guesses)
 
 
 def differs_between_runs(source: Path) -> list[Problem]:

@@ -5,10 +5,10 @@ how to mend it). That a slide shows at most a dozen lines of code is a rule of `
 """
 
 import re
-from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
+from course_lib.publishing.cells import Found
 from course_lib.publishing.deck_cells import deck_slides, shows_code, slide_type
 
 SLIDES = range(12, 17)
@@ -16,8 +16,6 @@ MAX_PRESSES = 40  # one each half minute
 MAX_MINUTES = 25  # 20, and questions
 _STAY = re.compile(r"停 ?(\d+(?:\.\d+)?) ?分钟")
 _FENCE = re.compile(r"^\s*:{3,}.*$", re.M)
-
-Found = Iterator[tuple[int | None, str]]
 
 
 def deck_length(notebook: NotebookNode) -> Found:
@@ -75,6 +73,9 @@ def unfinished(notebook: NotebookNode) -> Found:
             if next_shown not in on_slide or not _is_visible(notebook.cells[next_shown - 1]):
                 end = _text(cell)[-16:]
                 yield number, f"{end!r} announces what the slide does not show; show it, or end with a full stop"
+
+
+RULES = (deck_length, slide_headings, speaker_notes, unfinished)
 
 
 def _text(cell: NotebookNode) -> str:

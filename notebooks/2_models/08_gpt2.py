@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[01 词的表示](../1_foundations/01_embedding.ipynb)（字节级 BPE）、[04 注意力](../1_foundations/04_attention.ipynb)（多头与因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm、前馈层）、[07 GPT-1](07_gpt1.ipynb)（预训练加微调）。
 #
-# **阅读** 约 48 分钟，练习另加 30 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 41 分钟，练习另加 42 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -133,7 +133,7 @@ for pair, said in list(zip(HELD_OUT, zero_shot.translations(taught, HELD_OUT)))[
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟，先投票。常见问题：“那不就是训练数据里有答案吗？”答：有示范，没有这 12 个组合的答案。模型要学的是“英文是”后面该放什么，再套到新组合上。
+# 停 2 分钟，先投票。常见问题：“那不就是训练数据里有答案吗？”答：有示范，没有这 12 个组合的答案。模型要学的是“英文是”后面该放什么，再套到新组合上。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -167,7 +167,7 @@ for pair, said in list(zip(HELD_OUT, zero_shot.translations(taught, HELD_OUT)))[
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟。请学生在六段里圈出“任务说明”。常见问题：“WebText 不是只收英文吗？”答：非英文的网页被有意去掉了，剩下的法语只有约 10 MB，是当时无监督翻译常用语料的约五百分之一。
+# 停 1 分钟。请学生在六段里圈出“任务说明”。常见问题：“WebText 不是只收英文吗？”答：非英文的网页被有意去掉了，剩下的法语只有约 10 MB，是当时无监督翻译常用语料的约五百分之一。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -201,7 +201,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 4 分钟，用手指着走一遍，每到一个方框先让学生报形状。常见问题：“词表在两头各一份吗？”答：同一张矩阵，进门查行，出门乘它的转置。
+# 停 3 分钟，用手指着走一遍，每到一个方框先让学生报形状。常见问题：“词表在两头各一份吗？”答：同一张矩阵，进门查行，出门乘它的转置。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -214,7 +214,7 @@ show_figure(
 # | 初始化 | 0.02 | 支路出口再乘 $1/\sqrt{2n}$ | 加 $2n$ 次，方差不随层数涨 |
 # | 词表、长度 | 40,478，512 | 50,257 个字节级词元，1,024 | 任何文字都写得出 |
 #
-# 论文写的是 $1/\sqrt{N}$，$N$ 是“残差层的数目”。一个块相加两次，所以我们读成 $N=2n$；nanoGPT 也这样读。
+# 论文的原话是除以“残差层的数目”的平方根。一个块相加两次，所以我们读成 $2n$；nanoGPT 也这样读。
 
 # %% [markdown]
 # 前两处在代码里只是挪了几行。减号是第 07 章的块，加号是这一章的：
@@ -227,7 +227,7 @@ print("\n".join(line for line in changes if not line.startswith(("---", "+++", "
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟。常见问题：“post-norm 就学不会吗？”答：学得会，第 06、07 章都是；层数多了要小心热身，GPT-2 的 48 层就换了写法。
+# 停 1 分钟。常见问题：“post-norm 就学不会吗？”答：学得会，第 06、07 章都是；层数多了要小心热身，GPT-2 的 48 层就换了写法。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -255,13 +255,13 @@ print("h    ", h.round(decimals=2).tolist())
 print("y    ", y.round(decimals=2).tolist())
 
 # %% [markdown]
-# 第一行：$\text{LN}(3,1)=(1,-1)$，只看自己，权重 1，所以 $h=(3,1)+(1,-1)=(4,0)$；前馈再加 $2\cdot\text{LN}(4,0)=(2,-2)$，得 $y=(6,-2)$。
+# 第一行：LN(3, 1) = (1, −1)，只看自己，权重 1，所以 h 是 (3, 1) + (1, −1) = (4, 0)；前馈再加 2·LN(4, 0) = (2, −2)，得 y = (6, −2)。
 # 第二行看得到第一个词元，可是两者正好相反，权重几乎全给了自己。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 4 分钟，在黑板上算第一行。常见问题：“LayerNorm 以后大小都是 1，信息不丢吗？”答：支路丢了大小，主干没丢，x 原样加在那里。
+# 停 2 分钟，在黑板上算第一行。常见问题：“LayerNorm 以后大小都是 1，信息不丢吗？”答：支路丢了大小，主干没丢，x 原样加在那里。
 # :::
 
 # %% [markdown]
@@ -378,7 +378,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟，先投票。常见问题：“每条支路前面已经归一化了，为什么还要缩？”答：归一化的是支路的入口，涨的是主干；主干越大，后面每一层的那一份相对就越小。
+# 停 1 分钟，先投票。常见问题：“每条支路前面已经归一化了，为什么还要缩？”答：归一化的是支路的入口，涨的是主干；主干越大，后面每一层的那一份相对就越小。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -405,7 +405,7 @@ show_erratum("K08-2")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。问：加宽一倍和加深一倍，哪个贵？答：宽度按平方，深度按一次。常见问题：“检查点里为什么没有 lm_head？”答：与词表同一块内存，见章末考据。
+# 停 1 分钟。问：加宽一倍和加深一倍，哪个贵？答：宽度按平方，深度按一次。常见问题：“检查点里为什么没有 lm_head？”答：与词表同一块内存，见章末考据。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -436,7 +436,7 @@ TEXTS = {
     "表情": "好👍🏽",
 }
 
-# %% slideshow={"slide_type": "slide"} tags=["hide-input"]
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 learned = ByteBPE.train(prose(), 1500).merges
 TOKENIZERS = {n: GPT2Tokenizer(learned[:n]) for n in (0, 300, len(learned))}
 
@@ -476,7 +476,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 红框是半个字：一个汉字三个字节，没合完之前单独解码就是 �。点是空格，它跟着后面的词走。
+# 红框是半个字：一个汉字三个字节，没合完之前单独读出来就是 �。点是空格，它跟着后面的词走。
 # 学多了，中文省得多，表情一个字节也没有省，但仍然写得出来。若它有“词表外的词”，表情那一行就该出现一个 UNK。
 # :::
 
@@ -486,7 +486,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟，把文字拨到“表情”。常见问题：“中文用 GPT-2 的词表要多花多少？”答：它的合并几乎都是英文，一个汉字常要两三个词元。
+# 停 1 分钟，把文字拨到“表情”。常见问题：“中文用 GPT-2 的词表要多花多少？”答：它的合并几乎都是英文，一个汉字常要两三个词元。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -561,7 +561,7 @@ show_source(leaks.moved)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 4 分钟。让学生先投票再拨。常见问题：“事后再乘 0，未来的 v 不是没有进来吗？”答：v 没有进来，未来的 k 进了分母，权重的大小还是透露了未来。
+# 停 2 分钟。让学生先投票再拨。常见问题：“事后再乘 0，未来的 v 不是没有进来吗？”答：v 没有进来，未来的 k 进了分母，权重的大小还是透露了未来。
 # 训练时泄漏表现为损失好得离谱，生成时却一塌糊涂。
 # :::
 
@@ -576,7 +576,7 @@ show_source(leaks.moved)
 #
 # - **温度**（temperature）$\tau$：小于 1 更尖，大于 1 更平，0 就是永远选最大的（贪心）
 # - **top-k**：只留最大的几个。GPT-2 的样本留 40 个
-# - **top-p**，又叫核采样（nucleus sampling）：从大到小留，直到概率之和达到给定的数
+# - **top-p**，又叫**核采样**（nucleus sampling）：从大到小留，直到概率之和达到给定的数
 # - **重复惩罚**（repetition penalty）：说过的词，分数变小
 #
 # 本课程的次序是：惩罚 → 温度 → top-k → top-p → 抽。
@@ -612,7 +612,7 @@ show_source(sampling.turn_knobs, sampling.choose)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 4 分钟，四个词在黑板上算。常见问题：“最大的词都是对的，为什么句子会错？”答：一句 10 个词，每个词 5 % 走进尾巴，整句不出错的概率只剩 60 %。
+# 停 2 分钟，四个词在黑板上算。常见问题：“最大的词都是对的，为什么句子会错？”答：一句 10 个词，每个词 5 % 走进尾巴，整句不出错的概率只剩 60 %。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -662,7 +662,7 @@ for name, texts in {"诗人": [str(poem) for poem in poems("held-out")], "模型
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 5 分钟，让一位学生出上句。常见问题：“它为什么不押韵？”答：押韵要记住二十个字以前的韵，再在几千个字里挑同韵的；一百万个参数、一万首诗，只学到一点。第 23 章用 GRPO 教它。
+# 停 2 分钟，让一位学生出上句。常见问题：“它为什么不押韵？”答：押韵要记住二十个字以前的韵，再在几千个字里挑同韵的；一百万个参数、一万首诗，只学到一点。第 23 章用 GRPO 教它。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -711,7 +711,7 @@ show_claim("C12")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 5 分钟，全章的中心。问：WebText 里法语只有约 10 MB，占 40 GB 的万分之二三，为什么 GPT-2 还能翻译一点？答：它大得多，读得也久得多。
+# 停 2 分钟，全章的中心。问：WebText 里法语只有约 10 MB，占 40 GB 的万分之二三，为什么 GPT-2 还能翻译一点？答：它大得多，读得也久得多。
 # 再问：想让模型会一件事，是收集标注，还是让语料里多一点自然的示范？这就是第 09 章和第 19 章的分岔。
 # :::
 
@@ -728,7 +728,7 @@ show_claim("C12")
 # | 问答，Natural Questions | **几个问答的例子**，再给一问 | 对 4.1 % | 30 到 50 % |
 #
 # BLEU 数译文与参考译文重合的词组，满分 100。
-# 论文的标题页说“零样本”，可是翻译和问答两行在提示里放了例子（3.7、3.8 节），参数没有动。把这件事做大，就是第 09 章的少样本。
+# 论文的标题页说“零样本”，可是翻译和问答两行在提示里放了例子（3.7、3.8 节），参数没有动。把这件事做大，就是[第 09 章](09_gpt3.ipynb)的少样本。
 
 # %% [markdown]
 # 它比 BERT 好吗？常有人这样说：
@@ -739,7 +739,7 @@ show_erratum("K08-1")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟。把 `TL;DR:` 那一行讲细：去掉这几个字，摘要的分数掉一大截，说明提示确实在说任务。常见问题：“零样本不是什么例子都没有吗？”答：看表里加粗的两行。
+# 停 1 分钟。把 `TL;DR:` 那一行讲细：去掉这几个字，摘要的分数掉一大截，说明提示确实在说任务。常见问题：“零样本不是什么例子都没有吗？”答：看表里加粗的两行。
 # :::
 
 # %% [markdown]
@@ -784,7 +784,7 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # :::{admonition} 3. “一个词元就是一个词或一个字”
 # :class: pitfall
-# 词元是字节串。学到的合并里有不少连一个完整的字都不是，所以要整串解码，不要一个一个解。
+# 词元是字节串。学到的合并里有不少连一个完整的字都不是，所以要把整串字节接起来再读，不要一个一个读。
 # :::
 
 # %% tags=["nbval-check-output"]
@@ -800,10 +800,10 @@ print(f"误区 3　学到的前 {len(merged)} 个合并里，{sum(not legible(to
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。常见问题：“温度 0 最准，为什么不总用 0？”答：每次写同一句；要多样就得抽，见章末 C12b。
+# 停 1 分钟。常见问题：“温度 0 最准，为什么不总用 0？”答：每次写同一句；要多样就得抽，见章末 C12b。
 # :::
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## 往后看
 #
 # - **从第 07 章来**：GPT-1 把本领装进参数，靠微调取出来。GPT-2 换成靠提示取出来，参数不动。
@@ -811,16 +811,10 @@ print(f"误区 3　学到的前 {len(merged)} 个合并里，{sum(not legible(to
 # - **第 15 章、第 19 章**：GPT 这副身体会装上眼睛，也会被微调成助手。
 # - **第 21 章的 PPO、第 23 章的 GRPO**：每一步都要用它写出几百个回答，再教这位诗人押韵。
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1 分钟。留一个问题回家想：如果把例子写进提示里就够了，还要微调做什么？
-# :::
-
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## 练习
 #
-# 六题，约 30 分钟：两题修程序，两题写代码，两题心算，每题后面跟着一个小问。把 `...` 换成你的答案，运行 `check`，它认得常见的错。
+# 六题，连小问约 42 分钟：两题修程序，两题写代码，两题心算，每题后面跟着一个小问。把 `...` 换成你的答案，运行 `check`，它认得常见的错。
 
 # %%
 exercise("08-gpt2-1")
@@ -923,7 +917,7 @@ check("08-gpt2-6-next", next_answer)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1 分钟。请学生不看屏幕复述第 2 句，画出一个块。
+# 停 1 分钟。请学生不看屏幕复述第 2 句，画出一个块。留一问回家想：如果把例子写进提示里就够了，还要微调做什么？
 # :::
 
 # %% [markdown]
@@ -959,11 +953,11 @@ said = [
 ]
 show_figure(plots.plot_variety(curves, most=432), alt="5 个种子的平均。" + "。".join(said))
 
+# %% [markdown]
+# 绿线是合语法的比例，蓝线是花样占真实分布的几成。找一找哪些设置两条线都高。
+
 # %%
 show_claim("C12b")
-
-# %% [markdown]
-# C12B-WORDS
 
 # %% [markdown]
 # ### 零样本的快速版

@@ -96,8 +96,6 @@ def test_a_whole_chapter_passes():
 @pytest.mark.parametrize(
     "cells, complaint",
     [
-        (whole_chapter(n_slides=14), "14 slides"),
-        (whole_chapter(n_slides=26), "26 slides"),
         (whole_chapter(n_exercises=2), "2 exercises"),
         (whole_chapter()[:-1], "延伸阅读"),
         (whole_chapter()[:-2] + whole_chapter()[-1:], "小结"),
@@ -135,3 +133,10 @@ def test_two_runs_that_differ_in_a_tagged_cell_are_found(tmp_path):
     body += '\n# %% tags=["nbval-check-output"]\nprint(1, "用时 0.1 秒")\n'
     found = rules.differs_between_runs(write_source(tmp_path, body))
     assert [problem.cell for problem in found] == [1]
+
+
+@pytest.mark.parametrize("n_slides", [14, 26])
+def test_the_first_edition_s_decks_have_15_to_25_slides(n_slides):
+    rule = rules.slides_of_the_first_edition
+    assert [text.split(";")[0] for _, text in rule(notebook(*whole_chapter(n_slides)))] == [f"{n_slides} slides"]
+    assert list(rule(notebook(*whole_chapter(15)))) == []
