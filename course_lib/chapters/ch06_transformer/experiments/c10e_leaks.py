@@ -178,12 +178,12 @@ CLAIM = Claim(
     question="五个模型只差一行：正常、没有右移、没有因果掩码、交叉注意力读自己、标签移了两次。"
     "每个种子里，训练时的损失和自己写的正确率各是多少？",
     refuted_if="漏题的模型自己写的正确率达到正常模型的一半，或没有一种漏题在半数以上的种子里损失更低。",
-    seeds=(0, 1, 2),
+    seeds=(10, 11, 12),
     measure=measure,
     judge=judge,
     quick={"steps": 120},
     full={"steps": 500},
-    quick_seeds=(0,),
+    quick_seeds=(10,),
     labels={
         "loss": "按训练的算法算的损失（nat）：正常、没有右移、没有因果掩码、读自己、移两次",
         "early_loss": "训练到 1/8 至 1/4 时的损失（nat），同上五种",
