@@ -2,6 +2,8 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence, Set
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,8 @@ def _array(value: Any) -> np.ndarray:
     if isinstance(value, torch.Tensor):
         value = value.detach().to_dense().cpu().resolve_conj().resolve_neg()
         return (value.float() if value.is_floating_point() and value.dtype.itemsize < 4 else value).numpy()
+    if isinstance(value, Fraction | Decimal):
+        value = float(value)
     if isinstance(value, list | tuple) and any(isinstance(item, torch.Tensor | list | tuple) for item in value):
         return np.stack([_array(item) for item in value])
     return np.asarray(None if isinstance(value, str | bytes | Mapping | Set) else value)
