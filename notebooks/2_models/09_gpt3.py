@@ -82,7 +82,7 @@ print("所有权重的 SHA-256 前后相同？", fingerprint(model) == before)
 # %% [markdown]
 # 答案是 B。变的只有输入。这就是**上下文学习**（in-context learning）：任务是从提示里读出来的，不是训练进去的。
 #
-# GPT-2（2019）已经试过只给一句任务说明，零样本（zero-shot），效果有限。GPT-3（2020-05）做了三件事，正好是本章的三节：
+# GPT-2（2019）已经试过不微调：多数任务只给文章，或再加一句说明；翻译和问答还在上文放了几对示例（§3.7、§3.8），论文都叫零样本（zero-shot），效果有限。GPT-3（2020-05）做了三件事，正好是本章的三节：
 # **数据**更多也更干净，**规模**大一百倍，用**示例**代替微调。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -95,14 +95,24 @@ print("所有权重的 SHA-256 前后相同？", fingerprint(model) == before)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 零样本、单样本、少样本：只差输入
 #
-# | 范式 | 提示（prompt） | 更新权重吗 |
-# |---|---|---|
-# | 零样本（zero-shot） | `红→` | 否 |
-# | 单样本（one-shot） | `蓝→哒 红→` | 否 |
-# | 少样本（few-shot） | `蓝→哒 红→咕 … 红→` | 否 |
-# | 微调（fine-tuning，第 07 章） | `红→` | **是**，要做很多步梯度下降 |
+# | 范式 | 我们的提示（prompt） | 翻译的提示 | 靠什么 | 更新权重吗 |
+# |---|---|---|---|---|
+# | 零样本（zero-shot） | `红→` | `Translate to French: Hello →` | 指令：预训练见过的，直接泛化 | 否 |
+# | 单样本（one-shot） | `蓝→哒 红→` | `English: Hi → French: Salut`<br>`English: Bye →` | 模仿：一个示例说清格式 | 否 |
+# | 少样本（few-shot） | `蓝→哒 红→咕 … 红→` | `Ex1: A→B`　`Ex2: C→D`<br>`Ex3: E→` | 上下文学习：几个示例合起来定下任务 | 否 |
+# | 微调（fine-tuning，第 07 章） | `红→` | `Hello` | 标注 | **是**，要做很多步梯度下降 |
 #
-# 论文的零样本还有一句自然语言的任务说明，例如 “Translate English to French”。我们的小模型读不懂说明，所以零样本只能瞎猜。
+# 我们的小模型读不懂说明，所以零样本只能瞎猜。论文图 3.17 是一个真的少样本提示，改英语语法，除了示例和两个标签，一句说明也没有：
+#
+# ```text
+# Poor English input: I eated the purple berries.
+# Good English output: I ate the purple berries.
+# …（再放几对）
+# Poor English input: I'd be more than happy to work with you in another project.
+# Good English output:
+# ```
+#
+# GPT-3 接着写：I'd be more than happy to work with you **on** another project.
 
 # %% slideshow={"slide_type": "slide"} tags=["hide-input"]
 TASK = in_context.tasks("held out")[3:4]
@@ -218,7 +228,7 @@ for label, kind in KINDS.items():
 # ## 过滤：分类器打分
 #
 # GPT-3 训练了一个逻辑回归（logistic regression）：正例是精选的文集，反例是**原样的抓取**，没有人工标签。
-# 特征是哈希计数：每个词落进 $F$ 个桶之一，数各桶的份额 $x\in\mathbb{R}^F$。
+# 特征是哈希计数（Spark 的 HashingTF）：每个词落进 $F$ 个桶之一，数每个桶落了几次。我们再除以总数，$x\in\mathbb{R}^F$ 是各桶的份额，长短不同的文档才好比。
 #
 # $$s=\sigma(w\cdot x+b),\qquad \sigma(z)=\frac1{1+e^{-z}}$$
 #
@@ -340,7 +350,7 @@ show_erratum("K09-2")
 #
 # $$J(A,B)=\frac{|A\cap B|}{|A\cup B|}$$
 #
-# 改一个字只动 $k$ 个片段，所以近似的副本 $J$ 仍然很高。问题是 $N$ 篇文档有 $N(N-1)/2$ 对，网页有几十亿篇，一对一对比不完。
+# 改一个字只动 $k$ 个片段，所以近似的副本 $J$ 仍然很高。（GPT-3 的集合不是片段，是上一节分类器的那些特征：文档里出现过的哈希桶。）问题是 $N$ 篇文档有 $N(N-1)/2$ 对，网页有几十亿篇，一对一对比不完。
 
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
 A, B = shingles("红色的小圆形", k=2), shingles("红色的大圆形", k=2)
@@ -406,6 +416,9 @@ print(f"我们估计 {ours:.2f}，datasketch 估计 {kept[0].jaccard(kept[1]):.2
 #
 # - $s$：这一对的相似度；$s^r$：一带 $r$ 行全同；$(1-s^r)^b$：$b$ 带都没碰上
 # - 行多更严，带多更宽。代价只有一遍装桶，不用两两比较
+# - 拐点：曲线升得最陡的地方
+#
+# GPT-3 用 Spark 的 `MinHashLSH`，10 个哈希，一个相同就算候选，也就是 10 带 × 1 行，很宽。候选再由 `approxSimilarityJoin` 按**真的** Jaccard 距离和一个阈值筛一遍。
 
 # %% slideshow={"slide_type": "slide"} tags=["hide-input"]
 LONG = prose().replace("\n", "")
@@ -529,6 +542,7 @@ show_claim("C13d")
 # $$e=\frac{w\,T}{D}$$
 #
 # Wikipedia 只有 3B，权重 3 %，300B 里就要读 3 遍；Common Crawl 410B，权重 60 %，连半遍也读不完。
+# Books1 和 Books2 是“两份网上来的书”，论文没有说是哪些（§2.2）：同样 8 %，12B 的读 1.9 遍，55B 的读 0.43 遍。
 
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
 weights = [float(source.percent) / 100 for source in mixture.GPT3_MIXTURE]
@@ -561,6 +575,8 @@ show_erratum("K09-3")
 # GPT-3 有八个大小，结构就是 GPT-2。参数量不用建模型，按公式数（$D$ 宽，$n$ 层，$V$ 词表，$L$ 窗口）：
 #
 # $$N\approx 12nD^2+(V+L)D$$
+#
+# 12 是一层里 $D\times D$ 的矩阵有几个：注意力的 Q、K、V、输出 4 个，前馈 $D\to4D\to D$ 两个，各抵 4 个。
 
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
 for name, config in SIZES.items():
@@ -570,7 +586,14 @@ for name, config in SIZES.items():
     )
 
 # %% [markdown]
-# 有两行对不上，正是表里自己乘不起来的两行：
+# 越大的模型，一批越大、学习率越小（表 2.1；批的大小按训练中测到的梯度噪声选，§2.3）：
+#
+# | | Small | Medium | Large | XL | 2.7B | 6.7B | 13B | 175B |
+# |---|---|---|---|---|---|---|---|---|
+# | 一批（token） | 0.5M | 0.5M | 0.5M | 1M | 1M | 2M | 2M | 3.2M |
+# | 学习率（×10⁻⁴） | 6.0 | 3.0 | 2.5 | 2.0 | 1.6 | 1.2 | 1.0 | 0.6 |
+#
+# 参数量有两行对不上，正是表里自己乘不起来的两行：
 
 # %%
 show_erratum("K09-4")
@@ -692,6 +715,8 @@ show_claim("C13c")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 这条曲线从哪里来：大模型多记一段尾巴
+#
+# 答案的字母有 16 种，瞎猜的损失是 $\ln16=2.77$ nat，图里的点线。
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 by_group = summary["loss_by_group"].mean
@@ -778,7 +803,7 @@ print(f"误区 6　有底 1.0：用前三个外推到 1e8，预测 {float(bent.l
 # ## 往前看，往后看
 #
 # - **第 07 章 GPT-1**：预训练，再为每个任务微调，权重变。
-# - **第 08 章 GPT-2**：不微调，只给说明，零样本。语料里碰巧有示范的任务才行。
+# - **第 08 章 GPT-2**：不微调，统称零样本；翻译和问答的上文里其实已有几对示例。语料里碰巧有示范的任务才行。
 # - **这一章**：把示范放进提示里。大 116 倍（1.5B → 175B），数据洗过、配过。
 # - **第 10 章 ViT**：同一个 Transformer 换成读图像块。那里也有同样的问题：数据少时，规模没有用。
 # - **第 12 章 BLIP**：图文数据更脏，于是让模型自己清洗自己的数据。第 19 章 SFT：示范又回到了权重里。
@@ -792,7 +817,7 @@ print(f"误区 6　有底 1.0：用前三个外推到 1e8，预测 {float(bent.l
 exercise("09-gpt3-1")
 
 # %%
-answer_1 = ...  # 0 到 1 之间的一个数
+answer_1 = ...  # 小数，或者百分数
 
 check("09-gpt3-1", answer_1)
 
@@ -863,6 +888,6 @@ check("09-gpt3-6", exponent)
 # - **规模律**：Kaplan 等，Scaling Laws for Neural Language Models（2020，arXiv:2001.08361）；Hoffmann 等（2022，arXiv:2203.15556）改正了参数与数据的配比。
 # - **去重值多少**：Lee 等，Deduplicating Training Data Makes Language Models Better（2021，arXiv:2107.06499），有一句话在 C4 里重复了六万多次。
 # - **少样本的标签**：Min 等，Rethinking the Role of Demonstrations（2022，arXiv:2202.12837）。
-# - **公开代码**：[datasketch](https://github.com/ekzhu/datasketch)（MinHash 与 LSH）；GPT-3 自己的代码和权重没有公开，带状注意力可看 GPT-Neo。
+# - **公开代码**：[datasketch](https://github.com/ekzhu/datasketch)（MinHash 与 LSH）；[openai/gpt-3](https://github.com/openai/gpt-3) 只有数据和样本（算术题、语言统计、生成的文章），没有代码和权重；带状注意力可看 GPT-Neo。
 #
 # 下一章，同一个 Transformer 开始看图：ViT。

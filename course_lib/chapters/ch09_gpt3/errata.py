@@ -14,7 +14,7 @@ from course_lib.models.gpt3 import SIZES, GPT3Config, n_parameters
 
 BROWN = "Brown et al. 2020, arXiv:2005.14165"
 KAPLAN = "Kaplan et al. 2020, arXiv:2001.08361"
-NO_CODE = "没有公开代码"
+NO_CODE = "没有公开代码（openai/gpt-3 只有数据和样本）"
 PRINTED = ("125M", "350M", "760M", "1.3B", "2.7B", "6.7B", "13.0B", "175.0B")
 UNITS = {"M": 1e6, "B": 1e9}
 
@@ -39,7 +39,8 @@ def _settle_total(values: dict[str, object]) -> str:
     require(abs(computed / table - 1) < 0.01, f"computed {computed}, table {table}")
     require(abs(computed / slide - 1) > 0.02, f"computed {computed} is close to the slide's {slide}")
     return (
-        "175.0B = 1750 亿，由表里的 96 层、宽 12288 算出来也是 1746 亿。课件的“1705 亿”大约是把 1750 的数字写颠倒了。"
+        "175.0B = 1750 亿，由表里的 96 层、宽 12288 算出来也是 1746 亿。"
+        "课件的“1705 亿”像是把 1750 的数字写颠倒了（这一句是猜的）。"
     )
 
 
@@ -47,19 +48,23 @@ def _terabytes() -> dict[str, object]:
     return {
         "过滤后 / 过滤前": f"{570 / 45_000:.1%}",
         "570 GB ÷ 4000 亿 token，字节/token": round(570e9 / 400e9, 2),
-        "实际训练的 3000 亿 token 占 4000 亿的": f"{300 / 400:.0%}",
-        "WebText 的 40 GB 若也按这个比例，token（亿）": round(40e9 / (570 / 400) / 1e8),
+        "Kaplan 等的 WebText2：96 GB ÷ 229 亿 token，字节/token": round(96e9 / 22.9e9, 2),
+        "openai/gpt-3 的语言统计：1.142 万亿个字符 ÷ 训练的 3000 亿 token": round(1.142e12 / 300e9, 2),
+        "Common Crawl 在训练里读了几遍：60 % × 3000 亿 ÷ 4100 亿": round(0.6 * 300 / 410, 2),
     }
 
 
 def _settle_terabytes(values: dict[str, object]) -> str:
-    share, bytes_each, _, webtext = values.values()
+    share, bytes_each, webtext, counted, epochs = values.values()
     require(float(share.rstrip("%")) < 2, f"{share} is left, not about one hundredth")
     require(bytes_each < 2, f"{bytes_each} bytes a token")
-    require(webtext > 190, f"by this ratio WebText would be {webtext}, no more than WebText2")
+    require(min(webtext, counted) > 3.5, f"{webtext} bytes and {counted} characters a token are no more than the rest")
+    require(epochs == 0.44, f"Common Crawl was read {epochs} times; table 2.2 says 0.44")
     return (
-        "45 TB 只是 Common Crawl 一家、过滤之前、压缩的纯文本，不是训练数据。过滤后是 570 GB，约 4000 亿个 token。"
-        "每个 token 只有 1.4 字节，英文 BPE 做不到，所以 570 GB 多半也是压缩后的大小（这一句是推断）。"
+        "45 TB 只是 Common Crawl 一家、过滤之前、压缩的纯文本，不是训练数据。"
+        f"过滤后是 570 GB，约 4000 亿个 token，也只是这一家的，训练里读了 {epochs} 遍。"
+        f"每个 token 才 1.4 字节；同样的分词器在 WebText2 上是 {webtext} 字节，"
+        f"GPT-3 自己的语料统计也合 {counted} 个字符，所以 570 GB 多半也是压缩后的大小（这一句是推断）。"
     )
 
 
@@ -182,25 +187,26 @@ def _settle_laws(values: dict[str, object]) -> str:
 
 
 def _threshold() -> dict[str, object]:
-    curve = {s: 1 - (1 - s) ** 10 for s in (0.1, 0.5, 0.87)}
+    pairs = (0.1, 0.5, 0.8, 0.87)
     return {
         "论文给出的：哈希函数个数": 10,
         "论文给出的：Jaccard 阈值": "没有",
-        "Spark 的 MinHashLSH，10 张哈希表：s = 0.1 / 0.5 / 0.87 成为候选的概率": [
-            round(chance, 3) for chance in curve.values()
+        "Spark 的 MinHashLSH，10 张哈希表：s = 0.1 / 0.5 / 0.8 / 0.87 成为候选的概率": [
+            round(1 - (1 - s) ** 10, 3) for s in pairs
         ],
-        "10 个哈希估计 s = 0.87，标准差": round(math.sqrt(0.87 * 0.13 / 10), 3),
+        "其中 approxSimilarityJoin(…, 0.15) 留下的：真的距离 1 − s < 0.15": [s for s in pairs if 1 - s < 0.15],
     }
 
 
 def _settle_threshold(values: dict[str, object]) -> str:
-    chances, spread = list(values.values())[2:]
-    require(chances[0] > 0.6 and chances[1] > 0.99, f"chances {chances}")
-    require(spread > 0.1, f"spread {spread}")
+    chances, kept = list(values.values())[2:]
+    require(chances[0] > 0.6 and min(chances[1:]) > 0.99, f"chances {chances}")
+    require(kept == [0.87], f"an exact filter would keep {kept}")
     return (
         "附录 A 只说用 Spark 的 MinHashLSH、10 个哈希、与分类器相同的特征，数据平均减少 10 %；"
-        "没有给阈值，“0.87”不是论文里的数。"
-        "10 个哈希也分不清 0.87 与 0.8：估计的标准差是 0.11。"
+        "没有给阈值，“0.87”不是论文里的数。10 张表取“或”，相似度 0.1 的也有六成多成为候选：漏得少，全靠后一步筛。"
+        "Spark 的 approxSimilarityJoin 一定要给阈值，并按真的 Jaccard 距离筛。"
+        "若照常用它，阈值是有的，只是没有印出来。"
     )
 
 
@@ -225,7 +231,11 @@ ERRATA = [
         code=NO_CODE,
         compute=_terabytes,
         settles=_settle_terabytes,
-        sources=[f"{BROWN}, §2.2"],
+        sources=[
+            f"{BROWN}, §2.2, table 2.2",
+            f"{KAPLAN}, §2.3（20.3M 篇，96 GB，2.29e10 token）",
+            "openai/gpt-3: dataset_statistics/languages_by_character_count.csv",
+        ],
     ),
     Erratum(
         id="K09-3",
@@ -288,9 +298,9 @@ ERRATA = [
         title="“Jaccard 阈值 0.87”从哪里来",
         slide="使用 Spark MinHashLSH（配置哈希函数）计算文档相似度，没有阈值；网上有的文章写 0.87",
         paper="附录 A：MinHashLSH，10 hashes；没有阈值",
-        code="Spark MLlib：numHashTables 之间取“或”，每张表一个哈希",
+        code="Spark MLlib：每张表一个哈希，表之间取“或”；approxSimilarityJoin 的 threshold 必填，按真的距离筛",
         compute=_threshold,
         settles=_settle_threshold,
-        sources=[f"{BROWN}, appendix A", "apache/spark: ml/feature/MinHashLSH.scala"],
+        sources=[f"{BROWN}, appendix A", "apache/spark: ml/feature/LSH.scala, MinHashLSH.scala"],
     ),
 ]

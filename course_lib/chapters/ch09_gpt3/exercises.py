@@ -3,10 +3,18 @@
 import numpy as np
 import torch
 
+from course_lib.course.exercises.compare import agree
 from course_lib.course.exercises.core import Exercise, Mistake
 from course_lib.data.text.minhash import jaccard, shingles
 from course_lib.data.text.quality_filter import keep_probability
 from course_lib.foundations.sparse import banded_mask
+
+
+def _same_share(got, expected):
+    """A share, as 0.094, 9.4 or "9.4 %"; an estimate may be 4 % off."""
+    percent = isinstance(got, str) and got.strip()[-1:] in "%％"
+    number = got.strip().rstrip("%％") if percent else got
+    return any(agree(number, expected * scale, 0.04) for scale in ((100,) if percent else (1, 100)))
 
 
 def _pair_cases(rng):
@@ -37,24 +45,27 @@ def _first_of_each(n, pairs):
 EXERCISES = [
     Exercise(
         id="09-gpt3-1",
-        title="心算：半分的网页",
+        title="心算：七分的网页",
         level=1,
         minutes=3,
         task=(
-            "一篇网页得分 s = 0.5。GPT-3 的规则是 np.random.pareto(9) > 1 − s 才留下。\n"
-            "不用电脑，估算留下的概率是百分之几（1.5 的 9 次方约 38.4）。写成小数。"
+            "一篇网页得分 s = 0.7。GPT-3 的规则是 np.random.pareto(9) > 1 − s 才留下。\n"
+            "不用电脑，估算留下的概率（1.3 的 9 次方约 10.6）。写成小数或百分数都行。"
         ),
-        stub="answer_1 = ...  # 0 到 1 之间的一个数",
-        solution=float(keep_probability(0.5)),
+        stub="answer_1 = ...  # 小数，或者百分数",
+        solution=float(keep_probability(0.7)),
+        same=_same_share,
         mistakes=[
-            Mistake("score", 0.5, "0.5 是分数，不是概率。规则比较的是一次 Pareto 抽样与 1 − s。"),
-            Mistake("power", 0.5**9, "你算了 s⁹。留下的概率是 (1 + (1 − s))⁻⁹ = (2 − s)⁻⁹，底是 1.5。"),
-            Mistake("dropped", 1 - float(keep_probability(0.5)), "这是丢掉的概率。题目问留下的。"),
-            Mistake("classical", 1.0, "你把 Pareto 当成从 1 起的：那样每篇都留下。numpy 的 pareto 从 0 起。"),
+            Mistake("score", 0.7, "0.7 是分数，不是概率。规则比较的是一次 Pareto 抽样与 1 − s。"),
+            Mistake("power", 0.7**9, "这是 s⁹。留下的概率是 (1 + (1 − s))⁻⁹ = (2 − s)⁻⁹，底是 1.3。"),
+            Mistake("no_one", 1.7**-9, "这是 (1 + s)⁻⁹。代进去的是 x = 1 − s，所以底是 2 − s = 1.3。"),
+            Mistake("no_inverse", 1.3**9, "这是 1.3⁹，还要取倒数：指数是 −9。"),
+            Mistake("dropped", 1 - float(keep_probability(0.7)), "这是丢掉的概率。题目问留下的。"),
+            Mistake("classical", 1.0, "1 是每篇都留下：那是把 Pareto 当成从 1 起的。numpy 的 pareto 从 0 起。"),
         ],
-        hints=["P(X > x) = (1 + x)⁻⁹，这里 x = 1 − s。", "1 + x = 1.5。", "1/38.4。"],
-        passes="0.5 分的 100 篇里只留两三篇，可是不为零：分类器看走眼的，还有机会。",
-        next="要让 0.5 分留下一半，α 该是多少？",
+        hints=["P(X > x) = (1 + x)⁻⁹，这里 x = 1 − s。", "1 + x = 1.3。", "1/10.6。"],
+        passes="0.7 分的 100 篇里只留九篇，可是不为零：分类器看走眼的，还有机会。",
+        next="要让 0.7 分留下一半，α 该是多少？",
     ),
     Exercise(
         id="09-gpt3-2",
@@ -131,10 +142,11 @@ EXERCISES = [
         minutes=8,
         task=(
             "写 `keep(n, pairs)`：n 篇文档编号 0 … n−1，`pairs` 是近似重复的对 (i, j)，i < j。\n"
-            "把连在一起的（可以经过别的文档）算一簇，每簇只留编号最小的一篇，返回留下的编号，从小到大。"
+            "把连在一起的（可以经过别的文档）算一簇，每簇只留编号最小的一篇，返回留下的编号（列表、集合都行）。"
         ),
         stub="def keep(n, pairs):\n    ...",
         solution=_first_of_each,
+        same=lambda got, expected: sorted(map(int, got)) == sorted(expected),
         mistakes=[
             Mistake(
                 "all_gone",
