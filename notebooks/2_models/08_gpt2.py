@@ -385,7 +385,7 @@ show_figure(
 # ## 数一数：15 亿是多少
 #
 # $$
-# P=\underbrace{(V+C)D}_{\text{词表与位置}}+n\big(\underbrace{4D^2+4D}_{\text{注意力}}+\underbrace{8D^2+5D}_{\text{前馈}}+\underbrace{4D}_{\text{两个 LN}}\big)+\underbrace{2D}_{\text{最后的 LN}}
+# P=\underbrace{(V+C)D}_{\text{词表与位置}}+n\big(\underbrace{4D^2+4D}_{\text{注意力}}+\underbrace{8D^2+5D}_{\text{前馈}}+\underbrace{4D}_{\text{两个归一化}}\big)+\underbrace{2D}_{\text{最后的归一化}}
 # $$
 #
 # $V=50257$，$C=1024$。输出头和词表是同一张矩阵，不另算。
@@ -594,12 +594,12 @@ show_source(leaks.moved)
 # :::
 
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
-z = torch.tensor([[0.5, 0.3, 0.15, 0.05]]).log()  # 一段文字的分数 [1, V] = [1, 4]
+z = torch.tensor([[0.5, 0.3, 0.15, 0.05]], dtype=torch.float64).log()  # 一段文字的分数 [1, V] = [1, 4]
 for tau in (1.0, 2.0):
     flat, kept = (z / tau).softmax(-1)[0], keep_top_p(z / tau, 0.7).softmax(-1)
     print(f"τ = {tau:g}：", flat.round(decimals=2).tolist(), "→ top-p 0.7 →", kept[0].round(decimals=2).tolist())
 assert_close(log_probs(z, temperature=2.0, top_p=0.7).exp(), kept)  # course_lib：先温度后截断
-assert_close(keep_top_k(z, 2).softmax(-1), torch.tensor([[0.625, 0.375, 0, 0]]))
+assert_close(keep_top_k(z, 2).softmax(-1), torch.tensor([[0.625, 0.375, 0, 0]]).double())
 
 # %% [markdown]
 # 分布变平，同样的门槛要留更多的词。top-k 不看分布的形状，永远留那么多个。
@@ -645,7 +645,7 @@ with torch.no_grad():
 # :class: guess answer-a
 # 再看格律。唐代诗人的绝句，第二、四行押韵的有 82 %（按今天的音），随便挑两行是 9 %。诗人模型格式几乎全对，押韵的有多少？
 #
-# - A. 一成多
+# - A. 一成上下，和随便挑一样
 # - B. 一半
 # - C. 八成
 # :::
@@ -701,7 +701,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 左图不是慢慢爬，是突然跳：示范少的时候几乎全错，到某一档忽然全对。红叉是配错的示范，格式学会了，内容全靠猜。
+# 左图先慢后快：示范占 1 % 时一题不对，16 % 时全对。按词算没有那么陡，因为整句里错一个词就算错。红叉是配错的示范，格式学会了，内容全靠猜。
 # 如果零样本能力只来自“会说英文”，左图应当是平的。
 # :::
 

@@ -10,7 +10,7 @@ from jaxtyping import Int, UInt8
 def nearest(
     queries: UInt8[np.ndarray, "Q H W C"], gallery: UInt8[np.ndarray, "G H W C"], k: int = 1
 ) -> Int[np.ndarray, "Q k"]:
-    """The k pictures of the gallery at the least Euclidean distance from each query, nearest first, the earlier of equals."""
+    """The k pictures of the gallery nearest to each query (Euclidean), in order; of equals the earlier."""
     q, g = (pictures.reshape(len(pictures), -1).astype(np.float64) for pictures in (queries, gallery))
     distance = np.square(g).sum(1) - 2 * q @ g.T  # less |q|², which changes no order; whole numbers, so exact
     return np.argsort(distance, axis=1, kind="stable")[:, :k]
