@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import shutil
 from pathlib import Path
 
@@ -30,12 +32,18 @@ def copy_assets(target: Path) -> None:
         shutil.copy(page.FILES / name, target)
 
 
+def readable(text: str) -> str:
+    """The page with the sentences that its exercises keep packed."""
+    packed = re.findall(r'data-check="([^"]+)"', text)
+    return text + "".join(base64.b64decode(each).decode() for each in packed)
+
+
 def web_font(folder: Path = HTML) -> None:
     """Subset of the course's font with the characters of the pages, of their scripts and of what live models can write,
     for systems without a Chinese font."""
     scripts = [name for name in ("course-widgets.js", *page.SHARED) if name.endswith(".js")]
     texts = [text for name in ("*.html", *scripts, "models/*.js") for text in folder.rglob(name)]
-    characters = set().union(*(text.read_text("utf-8") for text in texts))
+    characters = set().union(*(readable(text.read_text("utf-8")) for text in texts))
     options = subset.Options(flavor="woff", hinting=False, layout_features=[])
     font = TTFont(FONT)
     subsetter = subset.Subsetter(options)

@@ -1,6 +1,9 @@
 """Exercises in the page: the same verdicts and sentences as Python's check, no answer in clear text, progress kept."""
 
+import io
+
 import pytest
+from fontTools.ttLib import TTFont
 from sample_exercises import NEXT, REPAIR, SHARE, VALUE
 
 from course_lib.course.exercises import judge, registry
@@ -134,6 +137,13 @@ def test_a_value_is_typed_and_its_follow_up_opens(page):
     page.reload()
     marks = page.locator(".exercise-title").all_text_contents()
     assert [mark.count("✓ 已通过") for mark in marks] == [1, 1, 0, 0]
+
+
+def test_formulae_are_set_and_packed_sentences_have_their_characters(page, sample):
+    page.wait_for_selector("#exercise-98-mean-1 mjx-container")
+    font = TTFont(io.BytesIO(page.request.get(sample + "_static/CourseSans-SC.woff").body()))
+    assert set(map(ord, "余词")) <= set(font.getBestCmap())  # of a mistake's sentence
+    assert "其余的词" not in page.content()
 
 
 def test_the_solution_is_there_for_who_asks(page):

@@ -21,10 +21,10 @@ from course_lib.course.exercises.core import Exercise
 
 @cache
 def _markdown() -> MarkdownIt:
-    # a formula stays as it was written, for the MathJax of the page
+    # a formula between the signs that the MathJax of site, decks and JupyterLab knows
     def formula(content: str, options: dict) -> str:
-        sign = "$$" if options["display_mode"] else "$"
-        return f"{sign}{escape(content, quote=False)}{sign}"
+        begin, end = (r"\[", r"\]") if options["display_mode"] else (r"\(", r"\)")
+        return f"{begin}{escape(content, quote=False)}{end}"
 
     return MarkdownIt("commonmark", {"breaks": True}).enable("table").use(dollarmath_plugin, renderer=formula)
 

@@ -59,7 +59,7 @@
       const line = make("input", { type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false" });
       return [make("label", {}, make("span", {}, "你的答案"), line), () => line.value];
     }
-    const list = card.querySelector(":scope > ul");
+    const list = [...card.querySelectorAll(":scope > ul")].pop(); // a task may hold lists of its own
     const group = make("fieldset", {}, make("legend", {}, "选一个"));
     for (const item of list.children) {
       const letter = item.textContent.trim()[0];

@@ -59,7 +59,7 @@
       if (element.matches(OURS)) return true;
       if (element.matches(STOP)) return false;
       if (element.matches(OUTPUT)) {
-        if (found.length || isOutput(element)) found.push(element);
+        if (isOutput(element)) found.push(element);
       } else if (element.matches("section, .fragment") || stops(element) || (!found.length && holds(element, OUTPUT))) {
         return [...element.children].every(walk);
       } else if (found.length) found.push(element);
@@ -196,9 +196,12 @@
     }
   }
   function refresh() {
-    for (const box of document.querySelectorAll(BOX)) if (!box.querySelector(".guess-form")) build(box);
-    show();
-    root.classList.add("guess-ready");
+    try {
+      for (const box of document.querySelectorAll(BOX)) if (!box.querySelector(".guess-form")) build(box);
+      show();
+    } finally {
+      root.classList.add("guess-ready");
+    }
   }
 
   // ---- addresses into a covered part uncover it ----

@@ -7,7 +7,7 @@ from course_lib.course.exercises import Exercise, Mistake
 NEXT = Exercise(
     id="98-mean-1-next",
     kind="choice",
-    task="每个数都加 3，平均变成多少？",
+    task="每个数都加 3，平均变成多少？只看：\n\n- 总和\n- 个数",
     choices={"A": "不变", "B": "加 3", "C": "乘 3"},
     solution="B",
     mistakes=[
