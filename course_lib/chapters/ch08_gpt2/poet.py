@@ -22,12 +22,12 @@ from course_lib.training.loop import next_token_losses
 
 CONTEXT = 40  # a poem takes 34 tokens with its edges; six are left for what a later chapter puts in front
 LONGEST = 34
-BATCH = 32
+BATCH = 16
 N_WRITTEN = 200
 
 
 def build() -> GPT2:
-    config = GPT2Config(n_vocab=tokenizer().n_vocab, context=CONTEXT, d_model=120, n_layers=3, n_heads=6, dropout=0.2)
+    config = GPT2Config(n_vocab=tokenizer().n_vocab, context=CONTEXT, d_model=120, n_layers=3, n_heads=6, dropout=0.1)
     return GPT2(config)
 
 
@@ -80,7 +80,7 @@ def log_probability(model: GPT2, ids: Int[Tensor, "N T"]) -> float:
 
 
 def write(model: GPT2, n: int, *, beginning: str = "", temperature: float = 1.0, seed: int = 0) -> list[str]:
-    """n texts, each up to the edge that ends it or until the context is full.
+    """n texts with this beginning, each up to the edge that ends it or until the context is full.
 
     Raises ValueError for a beginning with a character outside the vocabulary.
     """
@@ -88,7 +88,7 @@ def write(model: GPT2, n: int, *, beginning: str = "", temperature: float = 1.0,
     chance = torch.Generator().manual_seed(seed)
     reader = FastGPTReader(model, CONTEXT)
     ids = sample(reader, start, CONTEXT - start.shape[1], end=edge(), temperature=temperature, generator=chance)
-    return [tokenizer().decode(row).removeprefix(EDGE).partition(EDGE)[0] for row in ids.tolist()]
+    return [beginning + tokenizer().decode(row).partition(EDGE)[0] for row in ids.tolist()]
 
 
 def habits(texts: Sequence[str]) -> dict[str, float]:

@@ -1,14 +1,20 @@
 """The poet's batches, its measures, and what the shipped one is said to have learned."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from course_lib import zoo
-from course_lib.chapters.ch08_gpt2 import poet
+from course_lib.chapters.ch08_gpt2 import poet, poet_report
+from course_lib.chapters.ch08_gpt2.counted_poems import CountedPoems
 from course_lib.data.real.poems import EDGE, poems, tokenizer
+from course_lib.training import checkpoint
 from course_lib.training.loop import next_token_losses
+from course_lib.zoo import store
+
+CARD = (Path(__file__).parents[3] / "book" / "poems-card.md").read_text("utf-8")
 
 
 def test_an_epoch_shows_every_poem_once():
@@ -54,3 +60,36 @@ def test_the_shipped_poet_goes_on_from_a_beginning():
     assert poet.write(zoo.load("poet"), 4, beginning="春眠", temperature=0.8) == written
     with pytest.raises(ValueError, match="not among the"):
         poet.write(zoo.load("poet"), 1, beginning="hello")
+
+
+def test_the_card_says_what_the_shipped_poet_reached():
+    figures = checkpoint.read(store.shipped_path(store.get_recipe("poet")))[1]["figures"]
+    row = next(line for line in CARD.splitlines() if line.startswith("| 诗人模型"))
+    assert f"| {-figures['held-out']:.2f} | {-figures['new-poets']:.2f} |" in row
+
+
+def test_it_expects_poems_better_than_the_best_of_the_counts():
+    counted = CountedPoems(poems("train"), 3, poet_report.DISCOUNTS[3])
+    recipe = store.get_recipe("poet")
+    for split in poet_report.UNSEEN:
+        assert recipe.at_least[split] > counted.log_probability(poems(split)) + 0.3
+        row = next(line for line in CARD.splitlines() if line.startswith("| 三元计数"))
+        assert f"{-counted.log_probability(poems(split)):.2f}" in row
+
+
+def test_the_longest_run_that_was_copied():
+    first = str(poems("train")[0])
+    assert poet_report.longest_copied([first[3:9] + "□", "□" + first[:5]]) == first[3:9]
+    assert poet_report.longest_copied(["□"]) == poet_report.longest_copied([]) == ""
+
+
+def test_more_habits_of_poems_that_were_picked_by_hand():
+    stork = "白日依山尽，黄河入海流。欲穷千里目，更上一层楼。"
+    assert poet_report.more_habits([stork, "不成诗"]) == {"tone": 1, "level ends": 1, "different pairs": 1}
+    assert poet_report.more_habits([stork, stork])["different pairs"] == 0.5
+    assert poet_report.more_habits([stork.replace("流", "月")])["level ends"] == 0.5
+
+
+def test_who_has_not_learned_expects_no_rhyme():
+    own, other = poet_report.rhyme_expected(poet.build().eval())
+    assert own == pytest.approx(other, abs=0.01)
