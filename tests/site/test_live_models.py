@@ -27,10 +27,14 @@ SCHEMES = ["http", "file"]
 
 
 def characters(seed=0, context=96):
-    """An untrained GPT-2 whose weights fp16 holds, and which does not only repeat itself."""
+    """An untrained GPT-2 with biases, whose weights fp16 holds, and which does not only repeat itself."""
     torch.manual_seed(seed)
     config = GPT2Config(n_vocab=len(CHARACTERS), context=context, d_model=48, n_layers=3, n_heads=4, init_std=0.3)
     model = GPT2(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_(std=0.2)
     torch.nn.init.normal_(model.norm_out.weight, std=0.5)  # with ones a tied head mostly repeats what it has read
     return model.load_state_dict({name: each.half().float() for name, each in model.state_dict().items()}) and model
 

@@ -40,7 +40,7 @@ const OWN_STYLE = `
 .course-widget-knobs { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(17em, 100%), 1fr)); gap: .1em 1.6em; grid-column: 1 / -1; border-top: 1px solid #E1E5EA !important; padding-top: .5em !important; }
 .course-widget-knobs .course-widget-knob { flex-wrap: nowrap; }
 .course-widget-knobs .course-widget-label { min-width: 5.2em; }
-.course-widget-knobs input[type=range] { flex: 1 1 6em; width: 6em; }
+.course-widget-knobs input[type=range] { flex: 1 1 6em; width: 6em; min-width: 0; }
 .course-widget-knobs .course-widget-value { text-align: right; }
 .course-widget-live-text fieldset:disabled { opacity: 1; }
 .course-widget-status { margin: .4em 0 0; min-height: 3em; font-size: .92em; }
