@@ -27,7 +27,7 @@ N_WRITTEN = 200
 
 
 def build() -> GPT2:
-    config = GPT2Config(n_vocab=tokenizer().n_vocab, context=CONTEXT, d_model=120, n_layers=3, n_heads=6, dropout=0.1)
+    config = GPT2Config(n_vocab=tokenizer().n_vocab, context=CONTEXT, d_model=120, n_layers=3, n_heads=6, dropout=0.2)
     return GPT2(config)
 
 
