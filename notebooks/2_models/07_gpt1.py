@@ -26,7 +26,7 @@
 # %% [markdown]
 # **先修**：[04 自注意力与多头注意力](../1_foundations/04_attention.ipynb)（因果掩码）、[06 Transformer](../1_foundations/06_transformer.ipynb)（解码器、post-norm）。
 #
-# **阅读** 约 45 分钟，练习另加 30 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 49 分钟，练习另加 30 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% slideshow={"slide_type": "skip"}
 from dataclasses import replace
