@@ -1,4 +1,4 @@
-"""What the zoo's poet has learned, beside counts, chance and the poets: the tables of book/poems-card.md.
+"""What the zoo's poet has learned, beside counts, chance and the poets: the tables of book/dataset-poems.md.
 
 python -m course_lib.chapters.ch08_gpt2.poet_report       about a minute
 """

@@ -14,7 +14,7 @@ from course_lib.training import checkpoint
 from course_lib.training.loop import next_token_losses
 from course_lib.zoo import store
 
-CARD = (Path(__file__).parents[3] / "book" / "poems-card.md").read_text("utf-8")
+CARD = (Path(__file__).parents[3] / "book" / "dataset-poems.md").read_text("utf-8")
 
 
 def test_an_epoch_shows_every_poem_once():
