@@ -92,7 +92,8 @@ from course_lib.hub.gpt2 import key_map
 from course_lib.lesson import check, exercise, run_claim, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models import gpt1, gpt2
 from course_lib.models.gpt2 import GPT2, GPT2Config, n_parameters
-from course_lib.widgets import Knob, explore, live_poet
+from course_lib.widgets import Knob, explore
+from course_lib.widgets.poet import live_poet
 
 start("08")
 

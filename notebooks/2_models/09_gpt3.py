@@ -26,7 +26,7 @@
 # %% [markdown]
 # **先修**：[04 自注意力](../1_foundations/04_attention.ipynb)（掩码）、[07 GPT-1](07_gpt1.ipynb) 和 [08 GPT-2](08_gpt2.ipynb)（结构、零样本）。
 #
-# **阅读** 约 44 分钟，练习另加 35 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 48 分钟，练习另加 35 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% slideshow={"slide_type": "skip"}
 from itertools import permutations
