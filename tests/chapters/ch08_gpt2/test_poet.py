@@ -47,6 +47,18 @@ def test_a_model_that_knows_nothing_expects_each_token_alike():
     assert poet.log_probability(model, poet.rows("held-out")[:20]) == pytest.approx(-math.log(tokenizer().n_vocab))
 
 
+def test_marks_and_edges_are_not_in_the_mean_of_characters():
+    ids, model = poet.rows("held-out")[:3], poet.build().eval()
+    said = [
+        -loss.item()
+        for losses, poem in zip(next_token_losses(model(ids), ids), poems("held-out"))
+        for loss, token in zip(losses, str(poem))
+        if token not in "，。"
+    ]
+    with torch.no_grad():
+        assert poet.log_probability(model, ids) == pytest.approx(sum(said) / len(said), rel=1e-5)
+
+
 def test_habits_of_poems_that_were_picked_by_hand():
     own = "山山山山山，水水水水流。山山山山山，水水水水楼。"
     assert poet.habits([own, "不成诗"]) == {"form": 0.5, "rhyme": 1, "variety": 0, "copied": 0}
