@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[01 词的表示](../1_foundations/01_embedding.ipynb)（字节级 BPE）、[04 注意力](../1_foundations/04_attention.ipynb)（多头与因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm、前馈层）、[07 GPT-1](07_gpt1.ipynb)（预训练加微调）。
 #
-# **阅读** 约 41 分钟，练习另加 42 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 42 分钟，练习另加 42 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -658,7 +658,7 @@ for name, texts in {"诗人": [str(poem) for poem in poems("held-out")], "模型
 
 # %% [markdown]
 # 格式只要数到五或七。押韵要记住十几个字以前的韵脚，再挑一个同韵的字；哪些字同韵，只能从一万首诗的韵脚里猜出来。
-# 同一个模型只读 8 遍诗时，押韵还是 9 %；读到 36 遍才有这么多。损失一路慢慢降，这项本领来得晚。
+# 同样大的模型只读 8 遍诗，押韵还是一成，和随便挑一样；读到 36 遍才有这么多。损失一路慢慢降，这项本领来得晚。
 # 不重字却比诗人差得多：它还没有学会“说过的不再说”。规则查得出好坏，于是可以拿它当奖励：第 23 章用 GRPO 教它。
 
 # %% [markdown] slideshow={"slide_type": "notes"}

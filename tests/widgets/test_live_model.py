@@ -10,9 +10,8 @@ from torch import nn
 
 from course_lib.foundations.attention import attention_weights, causal_mask
 from course_lib.models.gpt2 import GPT2, GPT2Config
-from course_lib.widgets import live_text
 from course_lib.widgets.figure import MIME
-from course_lib.widgets.live_model import attention_maps, distributions, pack, spell, weights_script
+from course_lib.widgets.live_model import attention_maps, distributions, live_text, pack, spell, weights_script
 
 TEXTS = tuple("\n，。春眠不觉晓处闻啼鸟")
 WORDS = {"name": "small", "what": "a test", "licence": "MIT", "about": "说明。"}
