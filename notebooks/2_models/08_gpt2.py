@@ -20,7 +20,7 @@
 #
 # - 对着一张图说出 GPT-2 的每一步和每个形状，并用三十几行代码把它装起来
 # - 数出 1,557,611,200 个参数，说清论文的表为什么少了
-# - 用“改一个词，看谁动”查出任何掩码的泄漏
+# - 用“改一个词，看谁动”查出掩码的泄漏，并说出哪一种要把分数放大才查得出
 # - 调温度、top-k、top-p，说出各自切掉了什么；在网页里让一个真的模型写诗
 # - 解释零样本（zero-shot）能力和语料的关系，并说出它何时不灵
 
@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[01 词的表示](../1_foundations/01_embedding.ipynb)（字节级 BPE）、[04 注意力](../1_foundations/04_attention.ipynb)（多头与因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm、前馈层）、[07 GPT-1](07_gpt1.ipynb)（预训练加微调）。
 #
-# **阅读** 约 42 分钟，练习另加 42 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 43 分钟，练习另加 42 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -100,13 +100,13 @@ start("08")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 一个问题：谁教它翻译的
 #
-# 两个一样的模型，各读 12,800 篇短文：中文的图片说明，英文的图片说明。任务都只有一个，猜下一个词元（token）。
+# 两个一样的模型，各读 12,800 篇短文，都是图片说明，有的用中文写，有的用英文写。任务只有一个，猜下一个词元（token）。
 #
-# 唯一的差别：第二份语料里，有四分之一的文章碰巧把一样东西用两种话各说了一遍，“…，英文是 …”。
+# 唯一的差别：第二份语料里，有四分之一的文章碰巧把一样东西用两种话各说了一遍，“…，英文是 …”。每种颜色、每种形状都这样说过，但有 12 种搭配没有。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
-# 请它们翻译 12 种从来没有示范过的组合（示范里有红色、有圆环，没有红色圆环）。两个模型各能对几个？
+# 请它们翻译这 12 种从来没有示范过的搭配（例如示范里有红色、有圆形，没有红色圆形）。两个模型各能对几个？
 #
 # - A. 都是 0
 # - B. 0 和三四个
@@ -145,7 +145,7 @@ for pair, said in list(zip(HELD_OUT, zero_shot.translations(taught, HELD_OUT)))[
 # GPT-2（2019-02）问：网页里本来就有人写“法语里怎么说”“总结一下”“问：… 答：…”。把下一个词猜得足够好，不就已经学会了这些事？
 #
 # $$
-# \underbrace{p(\text{输出}\mid\text{输入})}_{\text{一个任务}}\quad\longrightarrow\quad\underbrace{p(\text{输出}\mid\text{输入},\ \text{任务})}_{\text{任务也写成词，放在前面}}
+# \underbrace{p(\text{输出}\mid\text{输入})}_{\text{一个任务}}\quad\longrightarrow\quad\underbrace{p(\text{输出}\mid\text{输入},\ \text{任务})}_{\text{任务也写成词，同在一段文字里}}
 # $$
 #
 # - **WebText**：Reddit 上至少 3 个赞的外链，约 800 万篇，40 GB，去掉了维基百科
@@ -163,7 +163,7 @@ for pair, said in list(zip(HELD_OUT, zero_shot.translations(taught, HELD_OUT)))[
 # | As-tu aller au cinéma? | Did you go to the movies? | or |
 # | Brevet Sans Garantie Du Gouvernement | Patented without government warranty | translated to English |
 #
-# 接头的词各不相同，有一句法语还是错的。模型要从这种东西里学。
+# 接头的词各不相同，有一句法语还是错的（As-tu aller，应是 Es-tu allé）。模型要从这种东西里学。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -185,7 +185,7 @@ with torch.no_grad():
 best = [(characters().decode([i]), chances[i].item()) for i in chances.topk(5).indices.tolist()]
 shape = poet.config
 show_figure(
-    plot_whole(shape, line.replace(EDGE, "⏎"), ids.tolist(), best),
+    plot_whole(shape, line.replace(EDGE, "↵"), ids.tolist(), best),
     alt=f"GPT-2 的全图，从左到右。换行和“床前明月”换成编号，查词表加位置，成为残差流 [5, {shape.d_model}]；"
     f"一个块重复 {shape.n_layers} 次：支路一是 LayerNorm、q k v、{shape.n_heads} 个头的权重（因果掩码）、合并，加回残差流；"
     f"支路二是 LayerNorm、放宽到 {4 * shape.d_model}、GELU、收窄，再加回；最后 LayerNorm，乘词表的转置，得到 [5, {shape.n_vocab}] 个分数，"
@@ -213,12 +213,12 @@ show_figure(
 # | 归一化的位置 | 相加之后（post-norm） | 支路之前（pre-norm） | 主干上没有归一化，梯度直通，深了也稳 |
 # | 最后 | 没有 | 再加一个 LayerNorm | 主干的数越加越大，出门前收一次 |
 # | 初始化 | 0.02 | 支路出口再乘 $1/\sqrt{2n}$ | 加 $2n$ 次，方差不随层数涨 |
-# | 词表、长度 | 40,478，512 | 50,257 个字节级词元，1,024 | 任何文字都写得出 |
+# | 词表、长度 | 40,478 个词元；长 512 | 50,257 个字节级词元；长 1,024 | 任何文字都写得出 |
 #
 # 论文的原话是除以“残差层的数目”的平方根。一个块相加两次，所以我们读成 $2n$；nanoGPT 也这样读。
 
 # %% [markdown]
-# 前两处在代码里只是挪了几行。减号是第 07 章的块，加号是这一章的：
+# 第一处在代码里只是挪了两行。减号是第 07 章的块，加号是这一章的：
 
 # %%
 old, new = (inspect.getsource(room).replace("GPT1", "GPT2").split("\n") for room in (gpt1.Block, gpt2.Block))
@@ -257,7 +257,7 @@ print("y    ", y.round(decimals=2).tolist())
 
 # %% [markdown]
 # 第一行：LN(3, 1) = (1, −1)，只看自己，权重 1，所以 h 是 (3, 1) + (1, −1) = (4, 0)；前馈再加 2·LN(4, 0) = (2, −2)，得 y = (6, −2)。
-# 第二行看得到第一个词元，可是两者正好相反，权重几乎全给了自己。
+# 第二行看得到两个词元，分数 (−2, 2)/√2 = (−1.41, 1.41)，softmax 得 0.06 和 0.94：h 是 (2, 4) + 0.06·(1, −1) + 0.94·(−1, 1) = (1.11, 4.89)。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -268,7 +268,7 @@ print("y    ", y.round(decimals=2).tolist())
 # %% [markdown]
 # ## 整段码
 #
-# 把图上每个方框写成一行。不用 `nn.Module`，只用权重的名字和矩阵乘法：
+# 把图上每个方框写成一行。不用 `nn.Module`，只用权重的名字和矩阵乘法。`.T` 和 `.mT` 是转置，后者只换最后两维：
 
 
 # %%
@@ -316,7 +316,7 @@ def by_name(weights):  # {"blocks.0.attention…": …} → 一层一层的字�
 
 
 # %% [markdown]
-# 装上诗人的权重，与 `course_lib` 的同一个模型逐数比较；再让它一个字一个字写下去，每次挑分数最大的：
+# 装上诗人的权重（`poet`、`ids`、`shape` 来自“整张图”折起来的那一格），与 `course_lib` 的同一个模型逐数比较；再让它一个字一个字写下去，每次挑分数最大的：
 
 # %% tags=["nbval-check-output"]
 w = by_name(poet.state_dict())
@@ -361,18 +361,18 @@ def residual_sizes(scaled):
     return sizes
 
 
-growth = {"不缩放": residual_sizes(False), "乘 1/√(2n)": residual_sizes(True)}
+plain, scaled = residual_sizes(False), residual_sizes(True)
 show_figure(
-    plots.plot_residual(growth),
-    alt=f"24 层、刚初始化的 GPT-2，残差流的标准差从 1 开始：不缩放，48 次相加后到 {growth['不缩放'][-1]:.1f}；乘 1/√(2n) 后到 {growth['乘 1/√(2n)'][-1]:.2f}",
+    plots.plot_residual({"不缩放": plain, r"乘 $1/\sqrt{2n}$": scaled}),
+    alt=f"24 层、刚初始化的 GPT-2，残差流的标准差从 1 开始：不缩放，48 次相加后到 {plain[-1]:.1f}；乘 1/√(2n) 后到 {scaled[-1]:.2f}",
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
-# $\sqrt{1+48}=7$。支路先乘 $1/\sqrt{2n}$，方差就是 $1+2n\cdot\frac{1}{2n}=2$，和层数无关。
+# $\sqrt{1+48}=7$。支路先乘 $1/\sqrt{2n}$，方差就是 $1+2n\cdot\frac{1}{2n}=2$，标准差 1.4，和层数无关。
 #
 # :::{admonition} 看什么
 # :class: look
-# 红线随深度一直涨，越深的层添的那一份越显得小；蓝线几乎是平的。真模型里支路的方差不到 1，所以红线没有到 7。
+# 红线随深度一直涨，越深的层添的那一份越显得小；蓝线几乎是平的。真模型里支路的方差不到 1，所以红线没有到 7，蓝线没有到 1.4。
 # 若缩放没有用，两条线应当重合。公开的 TensorFlow 代码里没有这一步，它只装载训练好的权重。
 # :::
 
@@ -398,7 +398,7 @@ V, C, D, n = 50257, 1024, 1600, 48
 assert (V + C) * D + n * (12 * D**2 + 13 * D) + 2 * D == n_parameters(gpt2.SIZES["gpt2-xl"])
 
 # %% [markdown]
-# 论文表 2 印的是 117M、345M、762M、1542M。四个都对不上：
+# 论文表 2 印的是 117M、345M、762M、1542M，四个都少。官方承认算错了，没说错在哪里。我们试出：词表换成 GPT-1 的 40,478，四个数全对上；这是推测，不是论文说的。
 
 # %%
 show_erratum("K08-2")
@@ -544,8 +544,9 @@ explore(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 一行是“改了谁”，一列是“谁动了”。蓝色应该亮，红叉不该亮。填 0 和事后再乘全漏；错一格每层漏一格，两层漏两格。
-# −1e4 平时不漏，分数一大它就漏。如果掩码是对的，左下角在任何倍数下都是灰的。
+# 一行是“改了谁”，一列是“谁动了”。蓝色应该亮，红叉不该亮。错一格每层漏一格，两层漏两格。
+# 填 0：e⁰ = 1，未来照样分到权重。softmax 后再乘：未来的权重成了 0，可是分母里已经加过未来的那一份，改未来，过去的权重跟着变。
+# −1e4：平常 e 的 −10,000 次方就是 0；真分数若比 −10,000 还小，未来反而最大，放大 30,000 倍才露馅。掩码对的，左下角在任何倍数下都是灰的。
 # :::
 
 # %% tags=["nbval-check-output"]
@@ -575,10 +576,10 @@ show_source(leaks.moved)
 # p_i=\frac{e^{z_i/\tau}}{\sum_j e^{z_j/\tau}}
 # $$
 #
-# - **温度**（temperature）$\tau$：小于 1 更尖，大于 1 更平，0 就是永远选最大的（贪心）
+# - **温度**（temperature）$\tau$：每个概率取 $1/\tau$ 次方再归一；小于 1 更尖，大于 1 更平，0 就是永远选最大的（贪心）
 # - **top-k**：只留最大的几个。GPT-2 的样本留 40 个
-# - **top-p**，又叫**核采样**（nucleus sampling）：从大到小留，直到概率之和达到给定的数
-# - **重复惩罚**（repetition penalty）：说过的词，分数变小
+# - **top-p**，又叫**核采样**（nucleus sampling）：从大到小留，直到概率之和达到给定的数，跨过去的那个也留
+# - **重复惩罚**（repetition penalty）：说过的词，分数变小。CTRL 的式子是除以一个大于 1 的数；分数是负的怎么办，见练习 5
 #
 # 本课程的次序是：惩罚 → 温度 → top-k → top-p → 抽。
 
@@ -605,7 +606,7 @@ assert_close(keep_top_k(z, 2).softmax(-1), torch.tensor([[0.625, 0.375, 0, 0]]).
 # %% [markdown]
 # 分布变平，同样的门槛要留更多的词。top-k 不看分布的形状，永远留那么多个。
 #
-# 抽的时候用“赛跑”：每个词等一段随机的时间，平均 $1/p_i$，先到的当选。恰好以概率 $p_i$ 选中第 $i$ 个，而且只扫一遍词表。
+# 抽的时候用“赛跑”：每个词等一段指数分布的时间，平均 $1/p_i$，先到的当选。恰好以概率 $p_i$ 选中第 $i$ 个，而且只扫一遍词表。
 
 # %%
 show_source(sampling.turn_knobs, sampling.choose)
@@ -619,7 +620,7 @@ show_source(sampling.turn_knobs, sampling.choose)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 真的来写：网页里的诗人
 #
-# 下面这个模型就是“整张图”里的那一个，按 **运行** 就在你的浏览器里算，不需要内核，也不联网。写几个字，让它接下去。
+# 下面这个模型就是“整张图”里的那一个，按 **运行** 就在你的浏览器里算，不需要内核，也不联网。写几个字，让它接下去。按之前看到的那一首，是事先抽好的。
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 live_poet("床前明月")
@@ -703,7 +704,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 左图先慢后快：示范占 1 % 时一题不对，16 % 时全对。按词算没有那么陡，因为整句里错一个词就算错。红叉是配错的示范，格式学会了，内容全靠猜。
+# 细线是各个种子：8 % 那一档一个几乎全错，两个九成以上，跳在哪里要看种子。右图：示范固定 16 %，只改模型的宽度。红叉是配错的示范，格式学会了，内容全靠猜。
 # 如果零样本能力只来自“会说英文”，左图应当是平的。
 # :::
 
@@ -720,10 +721,10 @@ show_claim("C12")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 真实的规模：论文测到什么
 #
-# | 任务 | 提示怎么写 | GPT-2 XL | 当时的监督系统 |
+# | 任务 | 提示怎么写 | GPT-2 XL | 当时的对手 |
 # |---|---|---|---|
 # | 语言模型，8 个数据集 | 直接续写 | 7 个最好 | |
-# | LAMBADA，猜一段的最后一个词 | 直接续写 | 63 % | 59 % |
+# | LAMBADA，猜一段的最后一个词 | 直接续写 | 53 %，滤掉虚词 63 % | 59 % |
 # | CoQA，读文章答问 | 文章、前面的问答、`A:` | 55 F1，胜过 4 个基线中的 3 个 | 约 89 F1 |
 # | 摘要，CNN/Daily Mail | 文章后面加 `TL;DR:` | 只略好于随便挑三句 | 好得多 |
 # | 翻译，英 → 法、法 → 英 | **几个例句** `英语 = 法语`，再给一句 | 5、11.5 BLEU | 法 → 英 33.5（不用平行语料） |
@@ -816,7 +817,7 @@ print(f"误区 3　学到的前 {len(merged)} 个合并里，{sum(not legible(to
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## 练习
 #
-# 六题，连小问约 42 分钟：两题修程序，两题写代码，两题心算，每题后面跟着一个小问。把 `...` 换成你的答案，运行 `check`，它认得常见的错。
+# 六题，连小问约 42 分钟：两题修程序，两题写代码，两题心算，每题后面跟着一个小问。在笔记本里把 `...` 换成你的答案，运行 `check`；在网页上，心算题可以直接填。它认得常见的错。
 
 # %%
 exercise("08-gpt2-1")
@@ -909,11 +910,11 @@ check("08-gpt2-6-next", next_answer)
 #
 # :::{admonition} 五句话
 # :class: summary
-# 1. GPT-2 的主张：任务写成文字放在前面，猜下一个词就是做任务；能力来自语料里自然出现的示范。
+# 1. GPT-2 的主张：任务写成文字，和输入放在一起，猜下一个词就是做任务；能力来自语料里自然出现的示范。
 # 2. 结构只改几处：归一化移到支路里，出门前再来一次，支路出口的初值除以 $\sqrt{2n}$，词表换成字节。
-# 3. XL 有 1,557,611,200 个参数；论文的表按公式对不上，词表换成 GPT-1 的就全对上。
-# 4. 采样三个旋钮：温度改形状，top-k 留个数，top-p 留概率；次序不能换。
-# 5. 改一个词，看谁动：几行代码查出任何掩码的泄漏。
+# 3. XL 有 1,557,611,200 个参数；论文的表按公式对不上，词表换成 GPT-1 的就全对上（推测）。
+# 4. 采样的旋钮：温度改形状，top-k 留个数，top-p 留概率；换了次序，就是另一个分布。
+# 5. 改一个词，看谁动：几行代码查出掩码的泄漏；有限的掩码值要把分数放大才查得出。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -938,7 +939,8 @@ check("08-gpt2-6-next", next_answer)
 #
 # ### 截断尾巴
 #
-# 图片说明的语法是我们定的，程序读得懂就算合语法。预测：只调低温度，合语法了，花样也少了；top-p 只切尾巴，两样都保住。
+# 图片说明的语法是我们定的，程序读得懂就算合语法。花样用 2 的熵次方来数，完美的采样器写 3,000 句，数出来是 401 种。
+# 预测：只调低温度，合语法了，花样也少了；top-p 只切尾巴，两样都保住。先是一个种子的快速版，后面是完整的记录，两者的结论可以不同：
 
 # %%
 run_claim("C12b")
@@ -953,7 +955,9 @@ said = [
     f"{label}：" + "，".join(f"{x:g} 时合语法 {legal:.0%}、花样 {varied:.0f} 种" for x, legal, varied in zip(*curve))
     for label, curve in curves.items()
 ]
-show_figure(plots.plot_variety(curves, most=432), alt="5 个种子的平均。" + "。".join(said))
+show_figure(
+    plots.plot_variety(curves, most=round(summary["varied_perfect"].mean)), alt="5 个种子的平均。" + "。".join(said)
+)
 
 # %% [markdown]
 # 绿线是合语法的比例，蓝线是花样占真实分布的几成。找一找哪些设置两条线都高。

@@ -1,11 +1,8 @@
 """Exercises of chapter 08, GPT-2: the tail of a distribution, the residual stream, leaks, and what layers cost."""
 
-import math
-
 import torch
 
 from course_lib.course.exercises.core import Exercise, Mistake
-from course_lib.decoding.sampling import penalise
 
 
 def _norm(x):
@@ -35,6 +32,11 @@ def _second_reads_the_first(x, attention, feedforward):
 
 def _second_norm_forgotten(x, attention, feedforward):
     h = x + attention(_norm(x))
+    return h + feedforward(h)
+
+
+def _second_trunk_still_normed(x, attention, feedforward):
+    h = _norm(x + attention(_norm(x)))
     return h + feedforward(h)
 
 
@@ -75,7 +77,8 @@ def _block_cases(rng):
 
 
 def min_p(logits, share):
-    return logits.masked_fill(logits < logits.amax(dim=-1, keepdim=True) + math.log(share), -torch.inf)
+    probs = logits.softmax(-1)
+    return logits.masked_fill(probs < share * probs.amax(dim=-1, keepdim=True), -torch.inf)
 
 
 def _min_p_cases(rng):
@@ -112,6 +115,11 @@ def _penalty_cases(rng):
     return cases
 
 
+def lower_what_was_said(logits, said, penalty):
+    lower = torch.where(logits > 0, logits / penalty, logits * penalty)
+    return torch.where(said, lower, logits)
+
+
 def _divide_all(logits, said, penalty):
     return torch.where(said, logits / penalty, logits)
 
@@ -135,6 +143,7 @@ EXERCISES = [
             Mistake("one_more", 0.5 / 0.95, "0.5 ÷ 0.95 是留四个的答案：前三个的和 0.85 已经过了 0.8。"),
             Mistake("only_one", 1.0, "只留第一个，和是 0.5，不到 0.8，还要接着留。"),
             Mistake("how_many", 3, "3 是留下的个数。问的是第一个词归一以后的概率。"),
+            Mistake("softmax_again", 0.4114, "你把概率当成分数，又做了一遍 softmax。概率只要除以留下的总和。"),
             Mistake("kept_sum", 0.85, "0.85 是留下的总和。第一个词占其中多少？"),
             Mistake("second", 0.2 / 0.85, "这是第二个词的概率，问的是第一个。"),
         ],
@@ -207,8 +216,8 @@ EXERCISES = [
         ],
         hints=[
             "先想概率：p_i < share · p_max 的去掉。",
-            "两边取对数：z_i < z_max + ln share，连 softmax 也不用算。",
-            "logits.masked_fill(条件, -torch.inf)，z_max 是 logits.amax(dim=-1, keepdim=True)。",
+            "probs = logits.softmax(-1)。取对数也行：z_i < z_max + ln share。",
+            "logits.masked_fill(条件, -torch.inf)；一行的最大值是 probs.amax(dim=-1, keepdim=True)。",
         ],
         cases=_min_p_cases,
         passes="每一行与自己的最大值比，留下的分数原样。门槛随模型的把握自动升降。",
@@ -262,6 +271,11 @@ EXERCISES = [
             Mistake("second_reads_the_first", _second_reads_the_first, "前馈读的是 x。它应当读注意力加完以后的 h。"),
             Mistake(
                 "second_norm_forgotten", _second_norm_forgotten, "第二条支路没有归一化：feedforward 要读 norm(h)。"
+            ),
+            Mistake(
+                "second_trunk_still_normed",
+                _second_trunk_still_normed,
+                "注意力那一行对了，可是第二个 `x = norm(x)` 还在改写主干。",
             ),
             Mistake("no_residual", _no_residual, "残差不见了：支路的输出要加回主干。"),
             Mistake(
@@ -318,7 +332,8 @@ EXERCISES = [
         minutes=6,
         task=(
             "`moved` [T, T] 布尔，moved[j, i] 表示改了第 j 个词，第 i 处的分数动了。\n"
-            "写 `furthest(moved)`：返回一个整数，所有泄漏里，i 最远看到后面第几个词（最大的 j − i）；不漏返回 0。"
+            "写 `furthest(moved)`：返回一个整数，所有泄漏里，i 最远看到后面第几个词（最大的 j − i）；"
+            "不漏返回 0。对角线总是亮的。"
         ),
         stub="def furthest(moved):\n    ...",
         solution=furthest_look,
@@ -399,7 +414,7 @@ EXERCISES = [
         program="def my_penalty(logits, said, penalty):\n    return torch.where(said, logits / penalty, logits)",
         symptom="有的词罚了以后反而更常出现，罚得越重越常。把 logits 打印出来，这些词的分数全是负的。",
         stub="def my_penalty(logits, said, penalty):\n    ...",
-        solution=penalise,
+        solution=lower_what_was_said,
         mistakes=[
             Mistake("divide_all", _divide_all, "负的分数除以 1.2 反而变大了：−2.4 变成 −2。说过的词更容易再说。"),
             Mistake(
@@ -419,7 +434,7 @@ EXERCISES = [
             ),
             Mistake(
                 "unsaid",
-                lambda logits, said, penalty: penalise(logits, ~said, penalty),
+                lambda logits, said, penalty: lower_what_was_said(logits, ~said, penalty),
                 "真假用反了：罚的是说过的词。",
             ),
             Mistake(
@@ -485,6 +500,11 @@ EXERCISES = [
             Mistake("one_layer", 12 * 768**2 + 13 * 768, "这是一层的数，多了 12 层。"),
             Mistake("all_layers", 24 * (12 * 768**2 + 13 * 768), "你算了全部 24 层，原来的 12 层本来就有。"),
             Mistake("medium", 354_823_168 - 124_439_808, "那是换成 GPT-2 medium，它的宽度也变了。"),
+            Mistake(
+                "last_norm_too",
+                85_054_464 + 2 * 768,
+                "最后的 LayerNorm 只有一份，不随层数变，不要再算一遍。",
+            ),
             Mistake("no_norms", 12 * (12 * 768**2 + 9 * 768), "漏了两个 LN：每层 4D。"),
         ],
         hints=["只有每层的那一括号乘以 n。", "一层 12D² + 13D 个。", "12 × (12·768² + 13·768)。"],

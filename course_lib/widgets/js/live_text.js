@@ -297,6 +297,7 @@ export default {
     const halt = () => {
       clearTimeout(timer);
       timer = null;
+      run.textContent = "▶ 运行";
     };
     const told = () => say(over || `写到第 ${ids.length} 个，最多 ${net.config.context} 个。点一行候选，就改写下一个；点正文里的字，就从那里看。`);
     const beat = () => {
