@@ -622,10 +622,10 @@ show_source(sampling.turn_knobs, sampling.choose)
 #
 # 下面这个模型就是“整张图”里的那一个，按 **运行** 就在你的浏览器里算，不需要内核，也不联网。写几个字，让它接下去。按之前看到的那一首，是事先抽好的。
 
-# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
 live_poet("床前明月")
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown]
 # :::{admonition} 看什么
 # :class: look
 # 先看柱子：一句的末尾，句读几乎独占；一句的开头，柱子又多又矮。温度调到 0.1，它总写那几个字；调到 2，不成句了。

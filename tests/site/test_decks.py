@@ -13,7 +13,7 @@ from course_lib.course.outline import choose
 from course_lib.publishing import slides
 
 SCREEN = {"width": 1280, "height": 720}
-# what a slide shows, each piece with its box: lines of text, pictures; what stands in closed <details> has no box
+# what a slide shows, each piece with its box: lines of text, pictures; not what is folded in a closed <details>
 PIECES = """
 function pieces(slide) {
   const found = [], boxes = (node) => { const range = document.createRange(); range.selectNode(node); return [...range.getClientRects()]; };
@@ -21,6 +21,7 @@ function pieces(slide) {
   while (texts.nextNode()) {
     const node = texts.currentNode;
     if (!node.textContent.trim() || node.parentElement.closest('mjx-assistive-mml, script, style, aside')) continue;
+    if (node.parentElement.closest('details:not([open]) > :not(summary)')) continue;
     for (const box of boxes(node)) found.push({ of: node.parentElement, box, name: node.textContent.trim().slice(0, 30) });
   }
   for (const of of slide.querySelectorAll('img, svg, mjx-container')) {

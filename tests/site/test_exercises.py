@@ -19,7 +19,7 @@ CHECKED = {id: exercise for id, exercise in EVERY.items() if checked_in_page(exe
 def cards(chromium):
     """All cards of the course on one page."""
     script = (page_files.FILES / "exercises.js").read_text("utf-8")
-    alone = "".join(page_html(each) for each in CHECKED.values() if not each.follows)
+    alone = "".join(page_html(each) for each in EVERY.values() if not each.follows)
     page = chromium.new_page()
     page.set_content(f"<body>{alone}<p id=probe></p><script>{script}</script></body>")
     yield page

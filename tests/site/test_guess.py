@@ -134,6 +134,8 @@ def turn(deck, slide):
     deck.wait_for_function("window.Reveal && Reveal.isReady()")
     deck.evaluate(f"Reveal.slide({slide}); while (Reveal.nextFragment());")
     deck.wait_for_function("Reveal.getCurrentSlide().dataset.fitted")
+    deck.wait_for_function("""[...Reveal.getCurrentSlide().querySelectorAll('.fragment.visible')]
+      .every((part) => part.checkVisibility({ visibilityProperty: true }))""")
 
 
 def slide_text(deck):
