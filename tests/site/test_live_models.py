@@ -388,12 +388,12 @@ def test_without_a_network_it_says_so_and_later_it_runs(show):
 def test_it_fits_and_nothing_moves_while_it_writes(show, width):
     page = show(viewport={"width": width, "height": 1400})
     height = page.locator("#after").bounding_box()["y"]
-    tops = set()
+    tops = {height}
     page.get_by_role("button", name="运行").click()
     while "写" not in told(page).inner_text():
         tops.add(page.locator("#after").bounding_box()["y"])
         page.wait_for_timeout(100)
-    assert tops == {height}
+    assert max(tops) - min(tops) < 1  # a browser rounds the height of lines: half a pixel is seen now and then
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
