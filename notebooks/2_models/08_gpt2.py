@@ -474,7 +474,7 @@ explore(
     name="08-byte-bpe",
 )
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown]
 # :::{admonition} 看什么
 # :class: look
 # 红框是半个字：一个汉字三个字节，没合完之前单独读出来就是 �。点是空格，它跟着后面的词走。
@@ -541,7 +541,7 @@ explore(
     name="08-leak-detector",
 )
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown]
 # :::{admonition} 看什么
 # :class: look
 # 一行是“改了谁”，一列是“谁动了”。蓝色应该亮，红叉不该亮。错一格每层漏一格，两层漏两格。

@@ -64,7 +64,8 @@ TURN_TO = """i => {
   return slide.textContent;
 }"""
 BARE = """widgets => widgets.filter((widget) =>
-  ![...widget.querySelectorAll('img, svg, .course-widget-writing')].some((part) => part.getBoundingClientRect().height > 80)
+  ![...widget.querySelectorAll('img, svg, .course-widget-writing')]
+    .some((part) => part.getBoundingClientRect().height > 80)
 ).length"""  # a model that writes shows its text, which is no picture
 SCALE = """img => Math.min(img.clientWidth / img.naturalWidth, img.clientHeight / img.naturalHeight)"""
 
