@@ -48,7 +48,10 @@ def chapter_of(notebook: NotebookNode) -> str:
 
 
 def slide_type(cell: NotebookNode) -> str:
-    """Which part of the deck a cell is."""
+    """What a cell is to the deck: "skip" (it stays in the notebook), or a part of a slide.
+
+    "slide" and "subslide" begin one, "fragment" waits for a press, "-" goes on, "notes" are the speaker's.
+    """
     return cell.metadata.get("slideshow", {}).get("slide_type", "skip")
 
 

@@ -2,18 +2,11 @@
 
 from nbformat import NotebookNode
 
+from course_lib.publishing.cells import slide_type
 from course_lib.publishing.html import only_presents
 
 MAX_CODE_LINES = 16
 HIDDEN = {"hide-input", "remove-input"}
-
-
-def slide_type(cell: NotebookNode) -> str:
-    """What a cell is to the deck: "skip" (it stays in the notebook), or a part of a slide.
-
-    "slide" and "subslide" begin one, "fragment" waits for a press, "-" goes on, "notes" are the speaker's.
-    """
-    return cell.metadata.get("slideshow", {}).get("slide_type", "skip")
 
 
 def deck_slides(notebook: NotebookNode) -> list[list[tuple[int, NotebookNode]]]:

@@ -132,8 +132,8 @@ def static_output(output: NotebookNode) -> NotebookNode | None:
         text = widget(bundle(data), data.get("image/png"))
     elif JUPYTER_WIDGET in data or data.get("text/html", "").startswith(BLANK):
         return None
-    elif EXERCISE.match(data.get("text/html", "")):
-        text = page_html(get_exercise(EXERCISE.match(data["text/html"])[1]))
+    elif card := EXERCISE.match(data.get("text/html", "")):
+        text = page_html(get_exercise(card[1]))
     elif "image/png" in data and "text/html" not in data:
         alt = output.metadata.get("alt") or data.get("text/plain", "")
         if not alt.strip() or REPR.match(alt.strip()):

@@ -8,8 +8,8 @@ import re
 
 from nbformat import NotebookNode
 
-from course_lib.publishing.cells import Found
-from course_lib.publishing.deck_cells import deck_slides, shows_code, slide_type
+from course_lib.publishing.cells import Found, slide_type
+from course_lib.publishing.deck_cells import deck_slides, shows_code
 
 SLIDES = range(12, 17)
 MAX_PRESSES = 40  # one each half minute

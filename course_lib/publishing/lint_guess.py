@@ -1,9 +1,10 @@
 """Guesses that a page can ask: two to five options, the right one named only in the class, an output after them."""
 
 import re
-from collections.abc import Iterator
 
 from nbformat import NotebookNode
+
+from course_lib.publishing.cells import Found
 
 OPTIONS = range(2, 6)
 _BOX = re.compile(r"^(:{3,})\{admonition\}[^\n]*\n((?::[\w-]+:[^\n]*\n)*)(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
@@ -14,7 +15,7 @@ _HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
 _CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
-def guesses(notebook: NotebookNode) -> Iterator[tuple[int, str]]:
+def guesses(notebook: NotebookNode) -> Found:
     """(cell, what to mend) for every guess that a page could not ask."""
     for number, cell in enumerate(notebook.cells, 1):
         for box in _boxes(cell.source) if cell.cell_type == "markdown" else ():

@@ -69,11 +69,11 @@ def exercises_that_teach(notebook: NotebookNode) -> Found:
     asked = [each for each in exercises_of(number) if not each.id.endswith("-next")] if number in chapters() else []
     if len(asked) < MIN_EXERCISES:
         yield None, f"{len(asked)} exercises; at least {MIN_EXERCISES} are needed"
-    repairs = sum(getattr(each, "kind", "write") == "repair" for each in asked)
+    repairs = sum(each.kind == "repair" for each in asked)
     if repairs < MIN_REPAIRS:
         yield None, f'{repairs} exercises of kind "repair"; at least {MIN_REPAIRS} short programs are to be mended'
     for each in asked:
-        if not getattr(each, "follow_up", None):
+        if not each.follow_up:
             yield None, f"exercise {each.id} has no follow_up; make its next question one that is checked"
 
 

@@ -11,6 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from course_lib.course.exercises.registry import exercises_of
+from course_lib.publishing.cells import slide_type
 from course_lib.publishing.html import WIDGETS, only_presents
 
 CHARACTERS, LINES, FIGURE, WIDGET = 350, 12, 1.2, 2.0
@@ -42,7 +43,7 @@ def main_line(notebook: NotebookNode) -> list[NotebookNode]:
     for cell in notebook.cells:
         if cell.cell_type == "markdown" and ENDS.search(cell.source):
             break
-        if cell.metadata.get("slideshow", {}).get("slide_type") != "notes":
+        if slide_type(cell) != "notes":
             cells.append(cell)
     return cells
 

@@ -21,7 +21,8 @@ from traitlets.config import Config
 from course_lib.course.exercises.page import RUN
 from course_lib.course.outline import Chapter, choose, opened
 from course_lib.publishing.assets import BOOK, HTML, copy_assets, guarded, web_font
-from course_lib.publishing.deck_cells import shows_code, slide_type
+from course_lib.publishing.cells import slide_type
+from course_lib.publishing.deck_cells import shows_code
 from course_lib.publishing.html import fences_to_html, hide_input, static_notebook
 from course_lib.publishing.models import write_models
 from course_lib.publishing.pages import executed_notebook, site_links
