@@ -161,7 +161,7 @@ class TextTower(nn.Module):
         Raises ValueError for texts past the context, and for a text that does not end.
         """
         L, context = ids.shape[1], self.config.context
-        if L > context:
+        if context < L:
             raise ValueError(f"{L} tokens, the context holds {context}; cut the text, but keep its end")
         x = self.embedding(ids) + self.positions[:L]
         x = self.norm_out(self.encoder(x, causal_mask(L).to(ids.device)))
