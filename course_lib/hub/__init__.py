@@ -7,5 +7,6 @@ model = load_gpt2(fetch("openai-community/gpt2"))     from a hub, with the extra
 from course_lib.hub.core import From, fetch, part
 from course_lib.hub.gpt1 import load_gpt1
 from course_lib.hub.gpt2 import load_gpt2
+from course_lib.hub.vit import load_vit
 
-__all__ = ["From", "fetch", "load_gpt1", "load_gpt2", "part"]
+__all__ = ["From", "fetch", "load_gpt1", "load_gpt2", "load_vit", "part"]
