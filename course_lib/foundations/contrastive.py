@@ -1,5 +1,7 @@
-"""Losses that pull an image and its text together: InfoNCE (van den Oord et al. 2018, arXiv:1807.03748) in both
-directions, as CLIP has it (Radford et al. 2021, arXiv:2103.00020), and SigLIP's sigmoid (Zhai et al. 2023, arXiv:2303.15343).
+"""Losses that pull an image and its text together.
+
+InfoNCE (van den Oord et al. 2018, arXiv:1807.03748) in both directions, as CLIP has it (Radford et al. 2021,
+arXiv:2103.00020), and SigLIP's sigmoid (Zhai et al. 2023, arXiv:2303.15343).
 
 N pairs in a batch · D width
 Row i of the similarities is image i against all texts; the diagonal holds the pairs.

@@ -1,8 +1,8 @@
-"""Images as sequences: a grid of patches, each one row of numbers (Dosovitskiy et al. 2020, arXiv:2010.11929, section 3.1).
+"""Images as sequences: a grid of patches, each a row of numbers (Dosovitskiy et al. 2020, arXiv:2010.11929, 3.1).
 
 B batch · C channels · H height · W width · P side of a patch · N patches = (H / P)(W / P) · D width
-Patches go row by row from the upper left; the numbers of one lie as [C P P], as in a convolution's weight. So the linear
-layer on them is a convolution of stride P with its weight laid flat.
+Patches go row by row from the upper left; the numbers of one lie as [C P P], as in a convolution's weight. So the
+linear layer on them is a convolution of stride P with its weight laid flat.
 Read first: embedding.py.  Chapter 10.
 """
 
@@ -36,13 +36,11 @@ def unpatchify(patches: Float[Tensor, "B N CPP"], patch: int, height: int, width
 
 
 def grid_of(height: int, width: int, patch: int) -> tuple[int, int]:
-    """(rows, columns) of patches. Raises ValueError, with the nearest sizes that fit, unless patch divides both sides."""
+    """(rows, columns) of patches. Raises ValueError, with sizes that fit, unless patch divides both sides."""
     check_counts(1, height=height, width=width, patch=patch)
     if height % patch or width % patch:
         nearest = "×".join(str(max(patch, round(side / patch) * patch)) for side in (height, width))
-        raise ValueError(
-            f"a patch of {patch} does not divide {height}×{width}; resize the image, for instance to {nearest}"
-        )
+        raise ValueError(f"a patch of {patch} does not divide {height}×{width}; resize the image, to {nearest} perhaps")
     return height // patch, width // patch
 
 
