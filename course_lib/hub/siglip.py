@@ -1,7 +1,8 @@
 """SigLIP as released (`google/siglip-base-patch16-224`, `google/siglip-so400m-patch14-384`): model_type "siglip".
 
 The pooling head's q, k and v are fused, in_proj, as in torch.nn.MultiheadAttention; scale and bias are vectors of one.
-The configuration of the base model names no sizes at all: they are those of the class that wrote it.
+The configuration of the base model names no sizes at all: they are those of the class that wrote it. So400m has patches
+of 14 in 384 pixels, of which a convolution leaves the last 6 out: ours is for the first 378.
 """
 
 from pathlib import Path
@@ -9,7 +10,17 @@ from pathlib import Path
 import torch
 
 from course_lib.hub.clip import image_config, one_eps, text_config, tower, tower_keys
-from course_lib.hub.core import From, KeyMap, build, check_choices, check_depth, part, read_config, read_tensors
+from course_lib.hub.core import (
+    From,
+    KeyMap,
+    build,
+    check_choices,
+    check_depth,
+    part,
+    read_config,
+    read_tensors,
+    whole_number,
+)
 from course_lib.hub.vit import BOTH, linears
 from course_lib.models.siglip import SigLIP, SigLIPConfig
 
@@ -38,6 +49,8 @@ def siglip_config(folder: str | Path) -> SigLIPConfig:
     for each in (image, text):
         check_choices(each, CHOICES)
     check_choices(text, {"projection_size": (None, image["hidden_size"])})
+    side, patch = (whole_number(image, key) for key in ("image_size", "patch_size"))
+    image["image_size"] = side // patch * patch
     return SigLIPConfig(image=image_config(image), text=text_config(text), eps=one_eps(image, text, 1e-6))
 
 
