@@ -131,8 +131,8 @@ def _settle_printed_sizes(values: dict[str, object]) -> str:
     require(mixed == printed, f"the mixed count gives {mixed}, printed are {printed}")
     return (
         f"表 1 没有写图像块的大小，参数却跟着它变。按常用的 B/16、L/16、H/14 数，带不带头都凑不成 {printed}："
-        f"Large 总是 {with_head[1]} 上下。我们试出一种数法全对上：Large 按 /32，连预训练时头前面那层一起数，分类的那层不数。"
-        "这是推测，论文没有说怎样数。"
+        f"Large 总是 {with_head[1]} 上下。我们试出一种数法全对上：Large 按 /32，"
+        "预训练时头前面那层也数，分类的那层不数。这是推测，论文没有说怎样数。"
     )
 
 
