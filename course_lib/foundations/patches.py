@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from course_lib.foundations.checks import check_counts, check_floating
 
 
-def patchify(images: Float[Tensor, "B C H W"], patch: int) -> Float[Tensor, "B N C*P*P"]:
+def patchify(images: Float[Tensor, "B C H W"], patch: int) -> Float[Tensor, "B N CPP"]:
     """Cut into N = (H / P)(W / P) patches of C P² numbers each.
 
     Raises TypeError for whole numbers, ValueError unless the patch divides height and width.
@@ -25,7 +25,7 @@ def patchify(images: Float[Tensor, "B C H W"], patch: int) -> Float[Tensor, "B N
     return rearrange(images, "B C (h P) (w Q) -> B (h w) (C P Q)", P=patch, Q=patch)
 
 
-def unpatchify(patches: Float[Tensor, "B N C*P*P"], patch: int, height: int, width: int) -> Float[Tensor, "B C H W"]:
+def unpatchify(patches: Float[Tensor, "B N CPP"], patch: int, height: int, width: int) -> Float[Tensor, "B C H W"]:
     """The inverse of patchify. Raises ValueError unless there are as many patches as the image has."""
     h, w = grid_of(height, width, patch)
     if patches.ndim != 3 or patches.shape[1] != h * w or patches.shape[2] % patch**2:

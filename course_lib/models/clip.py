@@ -125,11 +125,11 @@ class ImageTower(nn.Module):
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
         return self.norm_out(self.features(images)[:, 0])
 
-    def features(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N+1 D"]:
+    def features(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T D"]:
         """The class token and the patches after the last block, no norm: language models read the patches."""
         return self.encoder(self.embed(images))
 
-    def embed(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N+1 D"]:
+    def embed(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T D"]:
         """What the first block reads. Raises ValueError for images of another size."""
         height, width = self.config.height, self.config.width
         if images.ndim == 4 and images.shape[2:] != (height, width):
@@ -160,12 +160,13 @@ class TextTower(nn.Module):
 
         Raises ValueError for texts past the context, and for a text that does not end.
         """
+        last = ends(ids, self.config.end)
         L, context = ids.shape[1], self.config.context
         if context < L:
             raise ValueError(f"{L} tokens, the context holds {context}; cut the text, but keep its end")
         x = self.embedding(ids) + self.positions[:L]
         x = self.norm_out(self.encoder(x, causal_mask(L).to(ids.device)))
-        return x[torch.arange(len(ids)), ends(ids, self.config.end)]
+        return x[torch.arange(len(ids), device=ids.device), last]
 
 
 class CLIP(nn.Module):

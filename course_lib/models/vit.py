@@ -111,17 +111,17 @@ class ViT(nn.Module):
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         return self.head(self.features(images)[:, 0])
 
-    def features(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N+1 D"]:
+    def features(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T D"]:
         """The class token, then the patches, after the last norm: what a head or a language model reads."""
         return self.norm_out(self.encoder(self.embed(images)))
 
-    def embed(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N+1 D"]:
+    def embed(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T D"]:
         """Eq. 1: [cls; patches] + positions. Raises ValueError for images of another size."""
         check_size(images, self.config)
         patches = self.patches(images)
         return torch.cat([self.cls.expand(len(patches), 1, -1), patches], dim=1) + self.positions
 
-    def attention_maps(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "n B H N+1 N+1"]:
+    def attention_maps(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "n B H T T"]:
         """What every head of every layer looks at."""
         return self.encoder.attention_maps(self.embed(images))
 
