@@ -16,6 +16,7 @@ from course_lib.models.vit import ViT, ViTConfig
 from course_lib.widgets.figure import script
 from course_lib.widgets.live_model import pack, weights_script
 from course_lib.widgets.live_vit import as_read, live_vit
+from course_lib.widgets.similarity import similarity_widget
 
 
 def settled(model, seed=0):
@@ -153,6 +154,38 @@ def test_what_cannot_be_read_is_refused(computing):
       .concat((() => { try { net.imageFeatures(new Float32Array(5)); } catch (error) { return error.message; } })())""")
     for refusal, why in zip(refusals, ("no end token (3)", "token 25", "10 tokens", "3×12×16 = 576"), strict=True):
         assert why in refusal
+
+
+# ---- the matrix of pairs
+
+
+def matrix():
+    cosines = np.linspace(-0.5, 0.9, 64).reshape(8, 8)[:, ::-1]
+    return similarity_widget(cosines, np.zeros((8, 4, 4, 3), np.uint8), [f"说明{i}" for i in range(8)])
+
+
+def test_cells_answer_clicks_and_keys_and_a_caption_that_stands_twice_is_named(published):
+    page = published(matrix)
+    page.get_by_role("radio", name="CLIP 的梯度").check()
+    cells = page.locator(".course-widget-pair")
+    cells.nth(10).click()
+    expect(page.locator(".course-widget-pairs")).to_contain_text("第 2 张图，第 3 句：说明2")
+    cells.nth(10).press("ArrowUp")
+    cells.nth(2).press("ArrowRight")
+    expect(page.locator(".course-widget-pairs")).to_contain_text("第 1 张图，第 4 句：说明3")
+    before = cells.nth(3).get_attribute("aria-label")
+    page.get_by_role("slider", name="τ").press("Home")
+    assert cells.nth(3).get_attribute("aria-label") != before
+    page.get_by_role("checkbox").check()
+    expect(page.locator(".course-widget-pairs")).to_contain_text("第 1 张图，第 8 句：说明0")
+    expect(page.locator(".course-widget-pairs")).to_contain_text("假负例")
+    assert cells.nth(0).inner_text() == cells.nth(63).inner_text()
+
+
+@pytest.mark.parametrize("width", [320, 900])
+def test_the_matrix_fits(published, width):
+    page = published(matrix, viewport={"width": width, "height": 1400})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 # ---- the ViT that reads what is drawn
