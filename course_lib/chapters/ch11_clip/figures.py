@@ -30,7 +30,7 @@ def plot_matrix(
             axis.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", color=colour, fontsize=13)
         frame = plt.Rectangle((i - 0.47, i - 0.46), 0.94, 0.92, fill=False, ec=COLORS["K"], lw=2.5)
         axis.add_patch(frame)
-        _picture(axis, images[i], (-0.72, i), 0.075 * N)
+        _picture(axis, images[i], i)
     axis.set_xticks(range(M), captions)
     axis.xaxis.tick_top()
     axis.set_yticks([])
@@ -40,11 +40,9 @@ def plot_matrix(
     return figure
 
 
-def _picture(axis: Axes, image: np.ndarray, centre: tuple[float, float], share: float) -> None:
-    x, y = axis.transData.transform(centre)
-    del share
-    left, top = axis.transAxes.inverted().transform((x, y))
-    inset = axis.inset_axes((left - 0.09, top - 0.13, 0.18, 0.26))
+def _picture(axis: Axes, image: np.ndarray, row: int) -> None:
+    left, middle = axis.transAxes.inverted().transform(axis.transData.transform((-0.92, row)))
+    inset = axis.inset_axes((left - 0.09, middle - 0.13, 0.18, 0.26))
     inset.imshow(image)
     inset.axis("off")
 

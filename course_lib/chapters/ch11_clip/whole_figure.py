@@ -30,7 +30,7 @@ def plot_whole(config: CLIPConfig, image: np.ndarray, tokens: Sequence[str], cos
         "image",
         [
             ("切块，× W", f"[{n}, {image_config.channels * image_config.patch**2}] → [{n}, {D}]"),
-            ("加类别词元、位置\nLayerNorm", f"[{n + 1}, {D}]"),
+            ("加类别词元\n加位置\nLayerNorm", f"[{n + 1}, {D}]"),
             (f"块 × {image_config.n_layers}\n彼此都看得见", f"[{n + 1}, {D}]"),
             ("取类别词元\nLayerNorm", f"[{D}]"),
             ("× W_图\n除以长度", f"[{E}]"),
@@ -52,10 +52,10 @@ def plot_whole(config: CLIPConfig, image: np.ndarray, tokens: Sequence[str], cos
     inset.imshow(image)
     inset.axis("off")
     axis.text(0.5, TOP - 0.75, "图像塔", ha="center", fontsize=12, color=COLORS["image"])
-    half = (L + 1) // 2
-    said = "".join(tokens[:half]) + "\n" + "".join(tokens[half:])
+    third = -(-L // 3)
+    said = "\n".join("".join(tokens[at : at + third]) for at in range(0, L, third))
     axis.text(0.5, BOTTOM, said, ha="center", va="center", fontsize=11)
-    axis.text(0.5, BOTTOM - 0.75, "文字塔", ha="center", fontsize=12, color=COLORS["text"])
+    axis.text(0.5, BOTTOM - 0.8, "文字塔", ha="center", fontsize=12, color=COLORS["text"])
     _block(axis, D, F)
     _matrix(axis, cosines, E)
     axis.set(xlim=(-0.1, 12.6), ylim=(-0.1, 6.6))
