@@ -46,12 +46,14 @@
 # | $D$ | 塔里一个词元的宽度 | 本章 64 |
 # | $E$ | 图文共同空间的宽度 | 本章 64 |
 # | $L$ | 一句话的词元数，含结束符 | |
-# | $s_{ij}$ | 第 $i$ 张图与第 $j$ 句话的余弦 | $-1$ 到 $1$ |
+# | $s$、$s_{ij}$ | 第 $i$ 张图与第 $j$ 句话的余弦 | $-1$ 到 $1$ |
 # | $\tau$ | 温度 | 从 0.07 开始学 |
 # | $z_{ij}$ | 分数，$s_{ij}/\tau$ | $[N,N]$ |
 # | $p_{ij}$ | 分数按行做 softmax | $[N,N]$ |
 # | $q_{ij}$ | 分数按列做 softmax | $[N,N]$ |
 # | $b$ | SigLIP 的偏置 | 从 −10 开始学 |
+# | $\sigma$ | sigmoid，$1/(1+e^{-x})$ | 0 到 1 |
+# | $x$ | 随便一个数 | |
 # | $i$、$j$ | 图的编号，句的编号 | |
 # :::
 
@@ -90,7 +92,7 @@ bar = partial(tqdm, delay=1, disable="COURSE_PUBLISH" in os.environ)
 #
 # 先用老办法：一个小 ViT，后面接 192 个格子的分类头，一种搭配一格。
 
-# %% slideshow={"slide_type": "-"}
+# %% slideshow={"slide_type": "skip"}
 seen, unseen = hold_out_triples(0)  # 192 种搭配，48 种搭配，各是 (颜色, 形状, 位置)
 
 
@@ -122,7 +124,8 @@ def some(n):  # 抽 n 种不同的搭配，每种 20 张里抽一张
 
 fixed = nn.Sequential(ImageTower(ImageConfig()), nn.Linear(64, len(seen)))
 batches = ((pictures[which, kind], kind) for kind, which in iter(partial(some, 128), None))
-train(fixed, batches, steps=300, lr=4e-3, loss=lambda model, batch: cross_entropy(model(batch[0]), batch[1]), progress=bar)
+judge = lambda model, batch: cross_entropy(model(batch[0]), batch[1])  # noqa: E731
+fixed_losses = train(fixed, batches, steps=300, lr=4e-3, loss=judge, progress=bar)
 
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
 with torch.no_grad():
@@ -200,7 +203,7 @@ print("CLIP 的损失：两个方向再平均", round((rows.mean() + columns.mea
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟，第一行写在黑板上。常问：“对角线都一样大就行了吗？”答：不，要比同一行、同一列的都大；第三格 0.4 在列里输给了 0.5。
+# 停 2 分钟，第一行写在黑板上。常问：“对角线都一样大就行了吗？”答：不，要比同一行、同一列的都大；第三格 0.4 在列里输给了 0.5。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -320,7 +323,17 @@ explore(
 # - 从 $\tau=0.07$ 开始，就是乘 14.3
 # - $1/\tau$ 不许超过 100，不然训练不稳（论文 2.5 节）
 #
-# 公开的模型停在 100。常见的演示里，狗 0.85、猫 0.08，看着很有把握：
+# 手算的第一行，换着温度看：
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+TAUS = np.geomspace(0.01, 1, 80)
+show_figure(
+    plots.plot_sharpness(COSINES[0], TAUS),
+    alt="余弦 0.5、0.4、0.2 的概率随温度变：τ = 0.01 时对的占 1，τ = 0.07 时约 0.8，τ = 1 时三句都在三分之一上下",
+)
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 公开的示例代码直接乘 100。演示里，狗 0.85、猫 0.08，看着很有把握：
 
 # %% slideshow={"slide_type": "-"}
 show_erratum("K11-2")
@@ -377,7 +390,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟，先走图像塔，再走文字塔，让学生报形状。常问：“两座塔宽度不同怎么办？”答：各有一个投影矩阵，投到同一个宽度 E。
+# 停 2 分钟，先走图像塔，再走文字塔，让学生报形状。常问：“两座塔宽度不同怎么办？”答：各有一个投影矩阵，投到同一个宽度 E。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -407,12 +420,13 @@ x = torch.linspace(-4, 4, 801)
 print(f"quick GELU 与 GELU 最多差 {(quick_gelu(x) - gelu(x)).abs().max():.3f}")
 
 # %% [markdown]
-# 第 0 个位置在因果掩码下只看得见自己，于是所有超长的句子特征都一样。没有报错，检索悄悄坏掉（open_clip 的 1151 号提问）。
+# 第 0 个位置在因果掩码下只看得见自己，于是所有超长的句子特征都一样。没有报错，检索悄悄坏掉。
+# open_clip 早先的截断就丢过结束符（130 号提问，已修）；后来又有人报告，另一种取法找不到它时，也悄悄读第 0 位（1151 号）。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。常问：“为什么不像 BERT 那样双向？”答：论文说留着因果掩码，将来可以用语言模型初始化，或加一个写说明的目标。SigLIP 就改成了双向。
+# 停 1.5 分钟。常问：“为什么不像 BERT 那样双向？”答：论文说留着因果掩码，将来可以用语言模型初始化，或加一个写说明的目标。SigLIP 就改成了双向。
 # :::
 
 # %% [markdown]
@@ -537,7 +551,7 @@ print("学到的 1/τ 从 14.3 涨了：", bool(model.scale() > 14.3))
 # - 写成训练时的样子：“中间有一个红色圆形。”
 # - 写很多句，归一后平均，再归一：**提示集成**（prompt ensembling）
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "-"}
+# %% slideshow={"slide_type": "fragment"}
 truth = torch.tensor([list(COLOURS).index(colour) for colour, _, _ in unseen])
 
 
@@ -550,9 +564,10 @@ def zero_shot(templates):  # 每个模板填进八种颜色
 
 TEMPLATES = [f"{ZH[place]}有一个{{}}{ZH[kind]}。" for place in FIVE_POSITIONS for kind in KINDS]
 single = [zero_shot([template]) for template in TEMPLATES]
-print("没有物体的半句，“有一个红色。”，低于九成：", zero_shot(["有一个{}。"]) < 0.9)
-print("整句，30 种里最差的低于最好的：", min(single) < max(single))
-print("30 种整句合起来，不低于它们的平均：", zero_shot(TEMPLATES) >= np.mean(single))
+print(f"只写词，“红色”　　　　　　　　　{zero_shot(['{}']):.0%}")
+print(f"半句，“有一个红色。”　　　　　　{zero_shot(['有一个{}。']):.0%}")
+print(f"一个整句，30 种写法　　　　　　 {min(single):.0%} 到 {max(single):.0%}，平均 {np.mean(single):.0%}")
+print(f"30 种写法合起来　　　　　　　　 {zero_shot(TEMPLATES):.0%}")
 
 # %% [markdown]
 # 论文在 ImageNet 上：“a photo of a {label}.” 比只写词高 1.3 个百分点；80 种说法集成，再高 3.5。写法要像训练时见过的句子，模型没见过孤零零的词。
@@ -571,7 +586,7 @@ print("30 种整句合起来，不低于它们的平均：", zero_shot(TEMPLATES
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。常问：“0.85 能当把握用吗？”答：不能，它是在你给的几句里分的；候选里没有对的，它也会把 1 分完。
+# 停 1.5 分钟。常问：“0.85 能当把握用吗？”答：不能，它是在你给的几句里分的；候选里没有对的，它也会把 1 分完。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -647,12 +662,14 @@ with torch.no_grad():
 print("误区 1　词倒过来，240 句里还找得对的：", "六成以上" if share > 0.6 else f"{share:.0%}")
 twins = 50 * (torch.eye(3) + torch.tensor([[0, 0, 0], [0, 0, 1], [0, 1, 0]]))  # 后两对一字不差，分得再好也只能如此
 same = (twins > 0).float()
-print(f"误区 2　后两句一样：CLIP 的损失 {clip_loss(twins):.2f}，目标平分后超出下限 {soft_clip_loss(twins, same) - 2 / 3 * math.log(2):.2f}")
+print(
+    f"误区 2　后两句一样：CLIP 的损失 {clip_loss(twins):.2f}，目标平分后超出下限 {soft_clip_loss(twins, same) - 2 / 3 * math.log(2):.2f}"
+)
 print(f"误区 3　什么都不懂：N = 16 时 {math.log(16):.2f}，N = 32,768 时 {math.log(32768):.2f}")
 
 # %% [markdown]
 # 训练里没有两句只差次序的话，模型就没有理由看次序：像一个**词袋**（[第 09 章](09_gpt3.ipynb)）。真的 CLIP 也这样：
-# Winoground（2022）用同样的词换个次序出题，受测的模型几乎都不比瞎猜强；ARO（2022）也报告它常常分不清“马吃草”和“草吃马”。
+# Winoground（2022）用同样的词换个次序出题，受测的模型几乎都不比瞎猜强；ARO（2022）也报告，换了关系或次序的句子，许多模型接近瞎猜。
 # 论文第 6 节自己列的：数数不行，细类（车型、花）不行，手写数字 MNIST 只有 88 %，不如对像素做的逻辑回归。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -661,18 +678,12 @@ print(f"误区 3　什么都不懂：N = 16 时 {math.log(16):.2f}，N = 32,768 
 # 停 2 分钟，先让学生猜倒过来说会怎样。常问：“文字塔有位置，为什么还不管次序？”答：能看不等于要看；一批里没有只差次序的两句，看次序不减损失。
 # :::
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## 往后看
 #
 # - **从第 10 章来**：ViT 换了一个老师，从类别编号换成一句话。
-# - **到[第 12 章](12_blip.ipynb)去**：CLIP 会认不会说，网上的文字又太脏。BLIP 加上写说明的头，再用它清洗数据。
+# - **到第 12 章去**：CLIP 会认不会说，网上的文字又太脏。BLIP 加上写说明的头，再用它清洗数据。
 # - **第 13 到 17 章**：语言模型装上眼睛，用的多半是 CLIP 或 SigLIP 的图像塔，文字塔丢掉不要。
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 0.5 分钟。常问：“为什么不直接拿文字塔当语言模型？”答：它只会读出一个向量，没学过写下一个字。
-# :::
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## 练习
@@ -791,7 +802,7 @@ check("11-clip-6-next", next_answer)
 # - **短处**：Thrush 等，Winoground（2022，arXiv:2204.03162）；Yuksekgonul 等，ARO（2022，arXiv:2210.01936）。
 # - **代码**：openai/CLIP 的 `clip/model.py`，看 `encode_text` 的最后一行；mlfoundations/open_clip 的 `loss.py`，两种损失都在。
 #
-# 下一章：[12 BLIP](12_blip.ipynb)，让它开口说话。
+# 下一章：BLIP，让它开口说话。
 
 # %% [markdown]
 # ## 证据与考据

@@ -156,7 +156,7 @@ def _settle_classes(values: dict[str, object]) -> str:
     require(short == "18K" and head == "14,047,488", f"{short}, {head}")
     require(row > none == 0, f"a new class takes {row} and {none}")
     return (
-        "课件的 18K 是 18,291，出自 CLIP 论文对 JFT-300M 的引述；ImageNet 的那一头是 1,000。"
+        "课件的 18K 是 18,291，出自 CLIP 论文对 JFT-300M 的引述；另一份工作（Instagram 的话题标签）是 1,000。"
         f"要紧的不是多少类，而是固定：新类要添一行 {row} 个参数，还要新的标注。CLIP 添一句话就行。"
     )
 

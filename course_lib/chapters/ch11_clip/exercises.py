@@ -13,7 +13,11 @@ def scores_by_angle(image, text, scale):
 
 
 def _features(rng):
-    shapes = ((2, 3, 2), (3, 2, 4), (4, 5, 3))  # images, texts, width: all different, so axes cannot be taken for others
+    shapes = (
+        (2, 3, 2),
+        (3, 2, 4),
+        (4, 5, 3),
+    )  # images, texts, width: all different, so axes cannot be taken for others
     return [
         (*(torch.from_numpy(rng.normal(size=(n, D)) * rng.uniform(0.5, 3, size=(n, 1))) for n in (N, M)), scale)
         for (N, M, D), scale in zip(shapes, (2.0, 5.0, 10.0))
@@ -198,7 +202,11 @@ EXERCISES = [
                 "行列反了：行是图，列是句。",
             ),
         ],
-        hints=["余弦只看方向，不看长度。", "每个向量除以自己的长度：沿最后一维。", "torch.nn.functional.normalize(x, dim=-1)。"],
+        hints=[
+            "余弦只看方向，不看长度。",
+            "每个向量除以自己的长度：沿最后一维。",
+            "torch.nn.functional.normalize(x, dim=-1)。",
+        ],
         cases=_features,
         passes="长度去掉了，分数在 ±scale 之间，尖不尖由 τ 一个数决定。",
         follow_up=Exercise(
