@@ -57,15 +57,19 @@ def sigmoid_loss(logits: Float[Tensor, "N N"]) -> Float[Tensor, ""]:
 
     logits: similarities · scale + bias. Every pair of the batch is a yes/no question of its own.
     """
-    if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
-        raise ValueError(f"logits {tuple(logits.shape)} must be square: row i and column i are one pair")
+    check_square(logits)
     sign = 2 * torch.eye(len(logits), device=logits.device, dtype=logits.dtype) - 1
     return -logsigmoid(sign * logits).sum() / len(logits)
 
 
 def check_pairs(logits: Tensor) -> None:
     """Raise ValueError unless logits are square with at least two pairs: with one, the loss is 0 whatever it says."""
-    if logits.ndim != 2 or logits.shape[0] != logits.shape[1]:
-        raise ValueError(f"logits {tuple(logits.shape)} must be square: row i and column i are one pair")
+    check_square(logits)
     if len(logits) < 2:
         raise ValueError("a batch of one pair has nothing to be told apart from: its loss is always 0; give at least 2")
+
+
+def check_square(logits: Tensor) -> None:
+    """Raise ValueError unless logits are [N N], N at least 1."""
+    if logits.ndim != 2 or logits.shape[0] != logits.shape[1] or not len(logits):
+        raise ValueError(f"logits {tuple(logits.shape)} must be square, at least 1×1: row i and column i are one pair")

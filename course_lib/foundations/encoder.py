@@ -15,7 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from course_lib.foundations.attention import attend, attention_weights, check_heads, check_mask
 from course_lib.foundations.checks import check_batch
-from course_lib.foundations.gelu import GELUFeedForward, gelu
+from course_lib.foundations.gelu import GELUFeedForward, QuickGELUFeedForward, gelu, quick_gelu
 from course_lib.foundations.norm import LayerNorm
 
 
@@ -71,7 +71,10 @@ class EncoderBlock(nn.Module):
         self.norm_attention = LayerNorm(d_model, eps)
         self.attention = SelfAttention(d_model, n_heads)
         self.norm_feedforward = LayerNorm(d_model, eps)
-        self.feedforward = GELUFeedForward(d_model, d_hidden, activation)
+        if activation is quick_gelu:
+            self.feedforward = QuickGELUFeedForward(d_model, d_hidden)
+        else:
+            self.feedforward = GELUFeedForward(d_model, d_hidden, activation)
 
     def forward(
         self, x: Float[Tensor, "B T D"], may_attend: Bool[Tensor, "..."] | None = None

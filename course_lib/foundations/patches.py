@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from course_lib.foundations.checks import check_counts, check_floating
 
 
-def patchify(images: Float[Tensor, "B C H W"], patch: int) -> Float[Tensor, "B N C*P*P"]:
+def patchify(images: Float[Tensor, "B C H W"], patch: int) -> Float[Tensor, "B N CPP"]:
     """Cut into N = (H / P)(W / P) patches of C P² numbers each.
 
     Raises TypeError for whole numbers, ValueError unless the patch divides height and width.
@@ -25,7 +25,7 @@ def patchify(images: Float[Tensor, "B C H W"], patch: int) -> Float[Tensor, "B N
     return rearrange(images, "B C (h P) (w Q) -> B (h w) (C P Q)", P=patch, Q=patch)
 
 
-def unpatchify(patches: Float[Tensor, "B N C*P*P"], patch: int, height: int, width: int) -> Float[Tensor, "B C H W"]:
+def unpatchify(patches: Float[Tensor, "B N CPP"], patch: int, height: int, width: int) -> Float[Tensor, "B C H W"]:
     """The inverse of patchify. Raises ValueError unless there are as many patches as the image has."""
     h, w = grid_of(height, width, patch)
     if patches.ndim != 3 or patches.shape[1] != h * w or patches.shape[2] % patch**2:
@@ -55,10 +55,26 @@ class PatchEmbedding(nn.Module):
 
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N D"]:
         """Raises what patchify raises, and ValueError for another number of channels."""
-        patches = patchify(images, self.patch)
-        if images.shape[1] != self.channels:
-            raise ValueError(
-                f"images {tuple(images.shape)} have {images.shape[1]} channels, the model reads {self.channels}; "
-                "for a grey image write images.expand(-1, 3, -1, -1), for RGBA images[:, :3]"
-            )
-        return self.project(patches)
+        check_channels(images, self.channels)
+        return self.project(patchify(images, self.patch))
+
+
+def check_channels(images: object, channels: int) -> None:
+    """Raise TypeError for what is no float tensor, ValueError unless it is [B C H W] with so many channels."""
+    check_floating("images", images)
+    shape = tuple(images.shape)
+    if images.ndim != 4:
+        raise ValueError(f"images {shape} must be [B C H W]; for one image alone write images[None]")
+    if shape[1] != channels:
+        mend = "for a grey image write images.expand(-1, 3, -1, -1), for RGBA images[:, :3]"
+        if shape[3] == channels:
+            mend = "put the colours first: images.permute(0, 3, 1, 2)"
+        raise ValueError(f"images {shape} have {shape[1]} channels, the model reads {channels}; {mend}")
+
+
+def check_size(images: Tensor, channels: int, height: int, width: int) -> None:
+    """check_channels, and ValueError unless the images are as large as the model's positions expect."""
+    check_channels(images, channels)
+    if images.shape[2:] != (height, width):
+        found = "×".join(map(str, images.shape[2:]))
+        raise ValueError(f"images are {found} pixels, the model has positions for {height}×{width}; resize")

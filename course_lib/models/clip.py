@@ -14,13 +14,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from course_lib.foundations.attention import causal_mask, check_heads
-from course_lib.foundations.checks import check_counts
+from course_lib.foundations.checks import check_counts, check_tensor
 from course_lib.foundations.contrastive import similarities
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.encoder import Encoder, init_encoder
 from course_lib.foundations.gelu import quick_gelu
 from course_lib.foundations.norm import LayerNorm
-from course_lib.foundations.patches import PatchEmbedding, grid_of
+from course_lib.foundations.patches import PatchEmbedding, check_size, grid_of
 
 LARGEST_SCALE = math.log(100)  # the paper clips the temperature "to prevent scaling the logits by more than 100"
 
@@ -44,6 +44,7 @@ class ImageConfig:
         grid_of(self.height, self.width, self.patch)
         if self.d_hidden is None:
             object.__setattr__(self, "d_hidden", 4 * self.d_model)
+        check_counts(1, d_hidden=self.d_hidden)
 
     @property
     def n_patches(self) -> int:
@@ -66,9 +67,12 @@ class TextConfig:
 
     def __post_init__(self):
         check_counts(1, n_vocab=self.n_vocab, context=self.context, n_layers=self.n_layers)
+        if self.end is not None and not 0 <= self.end < self.n_vocab:
+            raise ValueError(f"end ({self.end}) is not in the vocabulary (0 to {self.n_vocab - 1})")
         check_heads(self.d_model, self.n_heads)
         if self.d_hidden is None:
             object.__setattr__(self, "d_hidden", 4 * self.d_model)
+        check_counts(1, d_hidden=self.d_hidden)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,16 +129,13 @@ class ImageTower(nn.Module):
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D"]:
         return self.norm_out(self.features(images)[:, 0])
 
-    def features(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N+1 D"]:
+    def features(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T D"]:
         """The class token and the patches after the last block, no norm: language models read the patches."""
         return self.encoder(self.embed(images))
 
-    def embed(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N+1 D"]:
+    def embed(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T D"]:
         """What the first block reads. Raises ValueError for images of another size."""
-        height, width = self.config.height, self.config.width
-        if images.ndim == 4 and images.shape[2:] != (height, width):
-            found = "×".join(map(str, images.shape[2:]))
-            raise ValueError(f"images are {found} pixels, the tower has positions for {height}×{width}; resize")
+        check_size(images, self.config.channels, self.config.height, self.config.width)
         patches = self.patches(images)
         x = torch.cat([self.cls.expand(len(patches), 1, -1), patches], dim=1) + self.positions
         return self.norm_in(x)
@@ -160,12 +161,13 @@ class TextTower(nn.Module):
 
         Raises ValueError for texts past the context, and for a text that does not end.
         """
+        last = ends(ids, self.config.end)
         L, context = ids.shape[1], self.config.context
         if context < L:
             raise ValueError(f"{L} tokens, the context holds {context}; cut the text, but keep its end")
         x = self.embedding(ids) + self.positions[:L]
         x = self.norm_out(self.encoder(x, causal_mask(L).to(ids.device)))
-        return x[torch.arange(len(ids)), ends(ids, self.config.end)]
+        return x[torch.arange(len(ids), device=ids.device), last]
 
 
 class CLIP(nn.Module):
@@ -202,6 +204,7 @@ def ends(ids: Int[Tensor, "M L"], end: int | None) -> Int[Tensor, " M"]:
 
     Raises ValueError for an empty batch of tokens, and for a text without `end`: was it cut off?
     """
+    check_tensor("ids", ids)
     if ids.ndim != 2 or ids.shape[1] == 0:
         raise ValueError(f"ids {tuple(ids.shape)} must be [M L] with L at least 1: even an empty text has its end")
     if end is None:

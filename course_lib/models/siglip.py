@@ -15,12 +15,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from course_lib.foundations.attention import MultiHeadAttention
+from course_lib.foundations.checks import check_tensor
 from course_lib.foundations.contrastive import similarities
 from course_lib.foundations.embedding import Embedding
 from course_lib.foundations.encoder import Encoder, init_encoder
 from course_lib.foundations.gelu import GELUFeedForward, gelu_tanh
 from course_lib.foundations.norm import LayerNorm
-from course_lib.foundations.patches import PatchEmbedding
+from course_lib.foundations.patches import PatchEmbedding, check_size
 from course_lib.models.clip import ImageConfig, TextConfig
 
 
@@ -70,10 +71,7 @@ class SigLIPImageTower(nn.Module):
 
     def features(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N D"]:
         """The patches after the last norm: what language models read. Raises ValueError for images of another size."""
-        height, width = self.config.height, self.config.width
-        if images.ndim == 4 and images.shape[2:] != (height, width):
-            found = "×".join(map(str, images.shape[2:]))
-            raise ValueError(f"images are {found} pixels, the tower has positions for {height}×{width}; resize")
+        check_size(images, self.config.channels, self.config.height, self.config.width)
         return self.norm_out(self.encoder(self.patches(images) + self.positions))
 
 
@@ -95,6 +93,7 @@ class SigLIPTextTower(nn.Module):
 
     def forward(self, ids: Int[Tensor, "M L"]) -> Float[Tensor, "M E"]:
         """Raises ValueError unless every text is padded to the context: it was trained so, and padding is read."""
+        check_tensor("ids", ids)
         if ids.ndim != 2 or ids.shape[1] != self.config.context:
             raise ValueError(
                 f"ids {tuple(ids.shape)} must be [M {self.config.context}]: pad every text to the full length"

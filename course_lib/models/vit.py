@@ -16,7 +16,7 @@ from course_lib.foundations.attention import check_heads
 from course_lib.foundations.checks import check_counts
 from course_lib.foundations.encoder import Encoder, init_encoder
 from course_lib.foundations.norm import LayerNorm
-from course_lib.foundations.patches import PatchEmbedding, grid_of
+from course_lib.foundations.patches import PatchEmbedding, check_size, grid_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +45,7 @@ class ViTConfig:
         grid_of(self.height, self.width, self.patch)
         if self.d_hidden is None:
             object.__setattr__(self, "d_hidden", 4 * self.d_model)
+        check_counts(1, d_hidden=self.d_hidden)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -111,25 +112,16 @@ class ViT(nn.Module):
     def forward(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K"]:
         return self.head(self.features(images)[:, 0])
 
-    def features(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N+1 D"]:
+    def features(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T D"]:
         """The class token, then the patches, after the last norm: what a head or a language model reads."""
         return self.norm_out(self.encoder(self.embed(images)))
 
-    def embed(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N+1 D"]:
+    def embed(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B T D"]:
         """Eq. 1: [cls; patches] + positions. Raises ValueError for images of another size."""
-        check_size(images, self.config)
+        check_size(images, self.config.channels, self.config.height, self.config.width)
         patches = self.patches(images)
         return torch.cat([self.cls.expand(len(patches), 1, -1), patches], dim=1) + self.positions
 
-    def attention_maps(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "n B H N+1 N+1"]:
+    def attention_maps(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "n B heads T T"]:
         """What every head of every layer looks at."""
         return self.encoder.attention_maps(self.embed(images))
-
-
-def check_size(images: Tensor, config: ViTConfig) -> None:
-    """Raise ValueError unless the images are as large as the model's positions expect."""
-    if images.ndim == 4 and images.shape[2:] != (config.height, config.width):
-        found = "×".join(map(str, images.shape[2:]))
-        raise ValueError(
-            f"images are {found} pixels, the model has positions for {config.height}×{config.width}; resize"
-        )

@@ -8,10 +8,12 @@ frame. Here it becomes a `<div class="course-widget">` that holds the state as J
 from __future__ import annotations
 
 import ast
+import base64
 import copy
 import html
 import json
 import re
+from collections.abc import Iterable
 
 from nbformat import NotebookNode
 
@@ -25,6 +27,7 @@ PRESENTERS = WIDGETS | {"show_figure", "show_claim", "show_erratum", "show_sourc
 _EXPORT = re.compile(r"^export\s+default\s+", re.MULTILINE)
 _OTHER_MODULE_SYNTAX = re.compile(r"^(import\b(?!\s*\()|export\b(?!\s+default\b))", re.MULTILINE)
 EXERCISE = re.compile(r'<div class="exercise [^>]*id="exercise-([\w-]+)"')
+WIDE = 960  # pixels from which a phone scrolls a picture rather than shrinks it
 BLANK = '<div class="check check-blank"'
 REPR = re.compile(r"^<[\w.]+ (size|object|at) .*>$|^Figure\(|^<Axes|^\[?<matplotlib")
 
@@ -104,6 +107,11 @@ def picture(png: str, alt: str) -> str:
     return f'<img src="data:image/png;base64,{png.strip()}" alt="{html.escape(alt, quote=True)}">'
 
 
+def width_of(png: str) -> int:
+    """Pixels across a base64 PNG, as its first chunk says."""
+    return int.from_bytes(base64.b64decode(png.strip()[:32])[16:20], "big")
+
+
 def bundle(data: dict) -> dict:
     """What an output says of its widget; empty where it has none."""
     held = data.get(MIME, {})
@@ -138,7 +146,8 @@ def static_output(output: NotebookNode) -> NotebookNode | None:
         alt = output.metadata.get("alt") or data.get("text/plain", "")
         if not alt.strip() or REPR.match(alt.strip()):
             return output
-        text = f'<div class="course-figure">{picture(data["image/png"], alt)}</div>'
+        wide = " course-wide" if width_of(data["image/png"]) >= WIDE else ""
+        text = f'<div class="course-figure{wide}">{picture(data["image/png"], alt)}</div>'
     else:
         return output
     shown = NotebookNode(output_type=output.output_type, metadata={}, data={"text/html": text})
@@ -177,8 +186,19 @@ def static_notebook(notebook: NotebookNode) -> NotebookNode:
     result.cells = [cell for cell in result.cells if cell.cell_type != "code" or not answered_in_page(cell.source)]
     for cell in result.cells:
         if cell.cell_type == "code":
-            cell.outputs = [o for o in map(static_output, cell.outputs) if o is not None]
+            cell.outputs = joined(o for o in map(static_output, cell.outputs) if o is not None)
     return result
+
+
+def joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """Outputs of which no two neighbours are printed lines: the kernel sends what a cell prints in several parts."""
+    found: list[NotebookNode] = []
+    for output in outputs:
+        if found and found[-1].output_type == output.output_type == "stream" and found[-1].name == output.name:
+            found[-1].text += output.text
+        else:
+            found.append(output)
+    return found
 
 
 _FENCE = re.compile(r"^(?P<fence>:{3,})\{(?P<kind>[\w-]+)\}[ \t]*(?P<title>.*)$")

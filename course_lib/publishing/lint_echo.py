@@ -37,8 +37,7 @@ def echo(notebook: NotebookNode) -> Found:
     number = chapter_of(notebook)
     if number not in chapters():
         return
-    asked = {e.id: e for each in exercises_of(number) for e in (each, getattr(each, "follow_up", None)) if e}
-    wanted = [(name, *_forms(exercise)) for name, exercise in asked.items()]
+    wanted = [(exercise.id, *_forms(exercise)) for exercise in exercises_of(number)]
     for at, cell in enumerate(notebook.cells, 1):
         here = set().union(*map(forms, _code_of(cell)))
         outputs = _outputs_of(cell)

@@ -55,9 +55,7 @@ def unfolded(markdown: str) -> str:
 
 def exercise_minutes(chapter: str) -> int:
     """What the exercises of a chapter and the questions that follow them say that they take."""
-    asked = exercises_of(chapter)
-    minutes = {each.id: each.minutes for e in asked for each in (e, getattr(e, "follow_up", None)) if each}
-    return sum(minutes.values())
+    return sum(exercise.minutes for exercise in exercises_of(chapter))
 
 
 def _prose(text: str) -> float:

@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[01 词的表示](../1_foundations/01_embedding.ipynb)（字节级 BPE）、[04 注意力](../1_foundations/04_attention.ipynb)（多头与因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm、前馈层）、[07 GPT-1](07_gpt1.ipynb)（预训练加微调）。
 #
-# **阅读** 约 43 分钟，练习另加 42 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 42 分钟，练习另加 42 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -56,7 +56,7 @@
 # | $i$、$j$ | 词元或位置的编号 | |
 # :::
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 import difflib
 import inspect
 import json
@@ -64,8 +64,9 @@ import tempfile
 from pathlib import Path
 
 import torch
+from IPython.display import HTML
 from safetensors.torch import save_file
-from torch.nn.functional import layer_norm
+from torch.nn.functional import cross_entropy, layer_norm
 from torch.testing import assert_close
 
 from course_lib import zoo
@@ -73,6 +74,7 @@ from course_lib.chapters.ch08_gpt2 import figures as plots
 from course_lib.chapters.ch08_gpt2 import leaks
 from course_lib.chapters.ch08_gpt2.experiments import c12_zero_shot as zero_shot
 from course_lib.chapters.ch08_gpt2.experiments.c12b_nucleus import NUCLEI, TEMPERATURES
+from course_lib.chapters.ch08_gpt2.one_head import head_table
 from course_lib.chapters.ch08_gpt2.whole_figure import plot_whole
 from course_lib.chapters.ch08_gpt2.counted_poems import CountedPoems
 from course_lib.chapters.ch08_gpt2.poet_report import DISCOUNTS
@@ -326,6 +328,40 @@ poem = ids
 while len(poem) < 34 and poem[-1] != ids[0]:
     poem = torch.cat([poem, whole_gpt2(poem, w, shape.n_heads)[-1:].argmax(-1)])
 print("分数相同。接着写：", characters().decode(poem[1:].tolist()))
+
+# %% [markdown]
+# `attention` 的那几行里，真的数长什么样？第 1 层第 2 头，“月”这一处：
+
+# %% tags=["hide-input"]
+block = w["blocks"]["0"]
+with torch.no_grad():
+    stream = w["embedding"]["weight"][ids] + w["positions"]["weight"][: len(ids)]  # [T, D]
+    qkv = affine(norm(stream, block["norm_attention"]), block["attention"]["to_qkv"])  # [T, 3·D]
+q, k, v = (part.view(len(ids), shape.n_heads, -1)[:, 1] for part in qkv.chunk(3, -1))  # 第 2 头，各 [T, D/H]
+HTML(head_table(line.replace(EDGE, "↵"), q[-1], k, v, title="选读：q、k、v 的真数，从 q·k 到 softmax 到 v"))
+
+# %% [markdown]
+# 权重从哪里来？从训练的循环来。每一处都猜下一个字，猜得越差损失越大，把每个参数往损失变小的方向挪一点。拿一个更小的，走 100 步：
+
+# %%
+shelf = rows("train")  # [首, 34]，五言诗的后面用换行补齐
+sevens = shelf[shelf[:, -2] != ids[0]]  # 七言诗恰好占满
+torch.manual_seed(0)
+pupil = GPT2(GPT2Config(n_vocab=shape.n_vocab, context=shape.context, d_model=48, n_layers=2, n_heads=4))
+adam = torch.optim.AdamW(pupil.parameters(), lr=4e-3)
+for step in range(101):
+    batch = sevens[torch.randint(len(sevens), (16,))]  # [B, T] = [16, 34]
+    logits = pupil(batch[:, :-1])  # [16, 33, V]，第 i 处猜第 i + 1 个
+    loss = cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten())
+    adam.zero_grad()
+    loss.backward()
+    adam.step()
+    if step % 25 == 0:
+        print(f"第 {step:3} 步：{loss:.2f} nat")
+
+# %% [markdown]
+# 每个字都给一样的概率，损失是 8.06（$\ln 3167$），第 0 步还不如它。100 步只够学会句读和常用的字。诗人走了 24,000 步，用的是课程的 `train`：
+# 循环就是这几行，另外让学习率先升后降，把过长的梯度剪短。
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 为什么除以 $\sqrt{2n}$
@@ -930,7 +966,7 @@ check("08-gpt2-6-next", next_answer)
 # - **采样**：Holtzman 等，The Curious Case of Neural Text Degeneration（2019，arXiv:1904.09751）；Keskar 等，CTRL（2019，arXiv:1909.05858），重复惩罚；Nguyen 等，min-p（2024，arXiv:2407.01082），练习 2。
 # - **画得更细**：Jay Alammar，[The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/)。
 #   [Transformer Explainer](https://poloclub.github.io/transformer-explainer/) 在浏览器里跑 GPT-2 small，每个矩阵都能点开。
-# - **代码**：openai/gpt-2 的 `src/model.py`，不到 200 行，注意 `mask_attn_weights`；karpathy/nanoGPT 的 `model.py`，训练也在里面。
+# - **代码**：openai/gpt-2 的 `src/model.py`，不到 200 行，注意 `mask_attn_weights`；karpathy/nanoGPT 的 `model.py` 和 `train.py`，后者就是上面的循环加上多卡。
 #
 # 下一章：[09 GPT-3](09_gpt3.ipynb)，把例子写进提示里。
 

@@ -31,7 +31,7 @@
 # :::
 
 # %% [markdown]
-# **先修**：[04 注意力](../1_foundations/04_attention.ipynb)（softmax、因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（零样本）、[10 ViT](10_vit.ipynb)（切块、类别词元）。
+# **先修**：[04 注意力](../1_foundations/04_attention.ipynb)（softmax、因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（零样本）、[10 ViT](10_vit.ipynb)（切块、分类词元）。
 #
 # **阅读** 约 40 分钟，练习另加 43 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
@@ -375,8 +375,8 @@ with torch.no_grad():
     learned = similarities(model.image_features(trio_images), model.text_features(trio_ids))
 show_figure(
     plot_whole(config, trio_pictures[0], [*sentences[TRIO[0]], "<终>"], learned.numpy()),
-    alt="CLIP 的全图，两条路从左到右。图像塔：32×32 的图切成 16 块，投影成 [16, 64]，加类别词元和位置 [17, 64]，LayerNorm，两个块，"
-    "取类别词元、LayerNorm，乘 W_图，除以长度。文字塔：12 个词元查表 [12, 64]，加位置，一个因果的块，LayerNorm，取结束符处，乘 W_文，除以长度。"
+    alt="CLIP 的全图，两条路从左到右。图像塔：32×32 的图切成 16 块，投影成 [16, 64]，加分类词元和位置 [17, 64]，LayerNorm，两个块，"
+    "取分类词元、LayerNorm，乘 W_图，除以长度。文字塔：12 个词元查表 [12, 64]，加位置，一个因果的块，LayerNorm，取结束符处，乘 W_文，除以长度。"
     "右边是 3×3 的余弦，乘 1/τ，行和列各一个交叉熵。下面是块的内部：残差流，支路一 LayerNorm、多头注意力，支路二 LayerNorm、前馈、quick GELU，各加回一次",
 )
 
@@ -629,7 +629,7 @@ print(f"σ(−10) = 1 / {1 / torch.sigmoid(torch.tensor(-10.0, dtype=torch.float
 
 # %% [markdown]
 # 是非题不用争一份，两句都对可以都答“是”。论文的结论：一批小的时候 SigLIP 明显好，大到 32k 左右两者差不多，再大也没有多少好处。
-# 结构也有几处不同：没有类别词元，用一个学来的查询去读全部小块；文字双向，一律补到 64 个词元，读最后一个。训练时总补满，用的时候不补，特征就不对。
+# 结构也有几处不同：没有分类词元，用一个学来的查询去读全部小块；文字双向，一律补到 64 个词元，读最后一个。训练时总补满，用的时候不补，特征就不对。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注

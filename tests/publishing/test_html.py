@@ -1,13 +1,17 @@
 """Outputs of executed notebooks as static HTML: widgets, pictures, boxes, and the script that brings them to life."""
 
+import base64
+import io
 import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
+from PIL import Image
 
 from course_lib.publishing.html import (
+    WIDE,
     classic,
     fences_to_html,
     only_presents,
@@ -63,6 +67,22 @@ def test_json_cannot_close_its_script():
 def test_figure_keeps_its_alt_text():
     assert dict(Page(html_of({"image/png": PNG, "text/plain": "两支箭头"})).tags)["img"]["alt"] == "两支箭头"
     assert dict(Page(html_of({"image/png": PNG, "text/plain": "x"}, alt="弧")).tags)["img"]["alt"] == "弧"
+
+
+def test_a_phone_scrolls_wide_pictures_and_shrinks_others():
+    for width, classes in ((WIDE - 1, "course-figure"), (WIDE, "course-figure course-wide")):
+        picture = io.BytesIO()
+        Image.new("L", (width, 2)).save(picture, "png")
+        png = base64.b64encode(picture.getvalue()).decode()
+        shown = static_output(new_output("display_data", {"image/png": png}, metadata={"alt": "图"}))
+        assert f'class="{classes}"' in shown.data["text/html"]
+
+
+def test_what_a_cell_prints_in_parts_stands_in_one_box():
+    parts = [new_output("stream", name="stdout", text=text) for text in ("一\n", "二\n", "三\n")]
+    other = new_output("display_data", {"text/html": "<p>"})
+    cell = static_notebook(new_notebook(cells=[new_code_cell("f()", outputs=[*parts[:2], other, parts[2]])])).cells[0]
+    assert [each.get("text") for each in cell.outputs] == ["一\n二\n", None, "三\n"]
 
 
 def test_default_representation_is_no_alt_text():

@@ -107,10 +107,9 @@ def test_the_box_of_the_exercise_itself_may_hold_its_solution(monkeypatch):
     assert complaints(monkeypatch, 4096, box, code('answer = ...\ncheck("03-rope-1", answer)', stream("4096"))) == []
 
 
-def test_a_follow_up_counts_too(monkeypatch):
-    first, second = exercise(spread), exercise(4096, id="03-rope-1-next")
-    object.__setattr__(first, "follow_up", second)
-    monkeypatch.setattr(lint_echo, "exercises_of", lambda number: [first])
+def test_each_exercise_counts(monkeypatch):
+    asked = [exercise(spread), exercise(4096, id="03-rope-1-next")]
+    monkeypatch.setattr(lint_echo, "exercises_of", lambda number: asked)
     found = list(lint_echo.echo(notebook(code('start("03")'), code("f()", stream("4096")))))
     assert "03-rope-1-next" in found[0][1]
 

@@ -87,3 +87,12 @@ def visit(chromium):
             yield page
 
     return opened
+
+
+@pytest.fixture
+def page(sample, visit):
+    """The small site's page, open; fails if anything on it failed."""
+    trouble = []
+    with visit(sample + "page.html", trouble) as page:
+        yield page
+    assert trouble == []

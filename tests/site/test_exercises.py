@@ -110,14 +110,6 @@ def test_no_answer_and_no_sentence_stands_in_the_card(exercise):
 
 
 # ---- on a page made by the real functions ----
-@pytest.fixture
-def page(sample, visit):
-    trouble = []
-    with visit(sample + "page.html", trouble) as page:
-        yield page
-    assert trouble == []
-
-
 def test_a_value_is_typed_and_its_follow_up_opens(page):
     card = page.locator("#exercise-98-mean-1")
     assert not page.locator("#exercise-98-mean-1-next").is_visible()

@@ -6,14 +6,6 @@ FIRST, SECOND = ["甲的结果", "答案是 B", "乙的结果", "接着的一页
 OPEN = ["问题之前", "print('甲')", "小节的话", "丁的结果", "戊的结果"]
 
 
-@pytest.fixture
-def page(sample, visit):
-    trouble = []
-    with visit(sample + "page.html", trouble) as page:
-        yield page
-    assert trouble == []
-
-
 def seen(page):
     """All that a reader sees, hears and reaches by tab."""
     return page.locator("article").inner_text()

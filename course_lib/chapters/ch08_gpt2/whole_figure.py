@@ -24,7 +24,7 @@ def plot_whole(
     """words, ids: the example, [T]. following: likeliest next tokens with their probabilities."""
     T, D, V, H = len(words), config.d_model, config.n_vocab, config.n_heads
     figure, axis = plt.subplots(figsize=(8.6, 5.0))
-    _embedding(axis, words, ids, D)
+    _embedding(axis, words, ids)
     _line(axis, (2.1, TRUNK), (9.9, TRUNK), width=4)
     axis.text(2.12, TRUNK + 0.22, f"残差流 x\n[{T}, {D}]", fontsize=SMALL, va="bottom", color=COLORS["text"])
     frame = FancyBboxPatch((3.35, 0.35), 5.35, 6.15, boxstyle="round,pad=0,rounding_size=0.15")
@@ -51,7 +51,7 @@ def plot_whole(
     return figure
 
 
-def _embedding(axis: Axes, words: Sequence[str], ids: Sequence[int], D: int) -> None:
+def _embedding(axis: Axes, words: Sequence[str], ids: Sequence[int]) -> None:
     for at, (word, number) in enumerate(zip(words, ids)):
         y = TRUNK + 0.7 - 0.86 * at
         _box(axis, 0.0, y, 0.52, word, "", "prompt", fontsize=14)

@@ -1,34 +1,129 @@
-"""Figures of chapter 10: the whole model, and the picture that carries the idea.  Numbers in, Figure out."""
+"""Figures of chapter 10: cuts, shuffled patches, confusions, positions that know the grid, where attention lies.
+
+N patches · h, w rows and columns of the grid · K classes.  Numbers in, Figure out.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_lib.widgets.style import COLORS
+from course_lib.widgets.style import CMAPS, COLORS
 
 
-def plot_whole(steps: Mapping[str, str]) -> Figure:
-    """Boxes from left to right. steps: name -> shape, as written below the box."""
-    figure, axis = plt.subplots(figsize=(6.4, 1.8))
-    for at, (name, shape) in enumerate(steps.items()):
-        box = {"boxstyle": "round,pad=0.5", "facecolor": COLORS["prompt"], "edgecolor": COLORS["Q"]}
-        axis.text(at, 0.6, name, ha="center", va="center", bbox=box)
-        axis.text(at, 0, shape, ha="center", va="center")
-        if at:
-            axis.annotate("", (at - 0.3, 0.6), (at - 0.7, 0.6), arrowprops={"arrowstyle": "->"})
-    axis.set(xlim=(-0.5, len(steps) - 0.5), ylim=(-0.4, 1.2))
-    axis.axis("off")
+def plot_cut(picture: np.ndarray, patch: int, *, title: str, chosen: int = 0) -> Figure:
+    """A picture with its cuts, and beside it one patch alone. picture [H W 3], 0 … 255; chosen: its number."""
+    H, W = picture.shape[:2]
+    row, column = divmod(chosen, W // patch)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 4.0), width_ratios=(2.4, 1))
+    left.imshow(picture)
+    for at in range(patch, W, patch):
+        left.axvline(at - 0.5, color=COLORS["paper"], lw=0.9)
+    for at in range(patch, H, patch):
+        left.axhline(at - 0.5, color=COLORS["paper"], lw=0.9)
+    corner = (column * patch - 0.5, row * patch - 0.5)
+    left.add_patch(plt.Rectangle(corner, patch, patch, fill=False, ec=COLORS["bad"], lw=2.5))
+    left.set_title(title)
+    right.imshow(picture[row * patch : (row + 1) * patch, column * patch : (column + 1) * patch])
+    right.set_title(f"第 {chosen} 块")
+    for axis in (left, right):
+        axis.set(xticks=[], yticks=[])
+    for spine in right.spines.values():
+        spine.set(visible=True, color=COLORS["bad"], linewidth=2.5)
     return figure
 
 
-def plot_mean(values: Sequence[float]) -> Figure:
-    """A bar for each value, and their mean as a line."""
-    figure, axis = plt.subplots(figsize=(6.4, 3.0))
-    places = np.arange(1, len(values) + 1)
-    axis.bar(places, values, color=COLORS["Q"], label="数")
-    axis.axhline(float(np.mean(values)), color=COLORS["K"], label="平均")
-    axis.set(xlabel="第几个", ylabel="大小", xticks=places)
-    figure.legend(loc="outside lower center", ncols=2)
+def plot_shuffled(pictures: Sequence[np.ndarray], chances: Mapping[str, Sequence[np.ndarray]]) -> Figure:
+    """A row for each picture (as it is, shuffled): the picture, and what each model makes of it.
+
+    pictures: [H W] grey, −1 … 1. chances: model -> for each picture its probabilities [K].
+    """
+    figure, axes = plt.subplots(len(pictures), 1 + len(chances), figsize=(7.6, 3.9), width_ratios=(0.7, 1, 1))
+    for row, (picture, line) in enumerate(zip(pictures, axes)):
+        line[0].imshow(picture, cmap="gray", vmin=-1, vmax=1)
+        line[0].set(xticks=[], yticks=[])
+        line[0].set_title(("原图", "打乱")[row], fontsize=13)
+        for axis, (name, found) in zip(line[1:], chances.items()):
+            best = int(np.argmax(found[row]))
+            colours = [COLORS["Q"] if k == best else COLORS["grid"] for k in range(len(found[row]))]
+            axis.bar(range(len(found[row])), found[row], color=colours, edgecolor=COLORS["muted"], lw=0.6)
+            axis.set(ylim=(0, 1.02), xticks=range(len(found[row])), yticks=(0, 1))
+            axis.set_title(f"{name}：{best}，{found[row][best]:.0%}", fontsize=13)
+    return figure
+
+
+def plot_confusions(table: np.ndarray, mistakes: Sequence[tuple[np.ndarray, int, int]]) -> Figure:
+    """table [K K]: how often digit i was read as j; the diagonal, which is right, is left grey.
+
+    mistakes: (picture [H W], true, read), shown beside.
+    """
+    figure = plt.figure(figsize=(7.6, 3.9))
+    left, right = figure.subfigures(1, 2, width_ratios=(1.25, 1))
+    axis = left.subplots()
+    wrong = table * (1 - np.eye(len(table), dtype=table.dtype))
+    axis.imshow(np.where(wrong > 0, wrong, np.nan), cmap=CMAPS["weight"], vmin=0, vmax=max(2, wrong.max()))
+    for i in range(len(table)):
+        for j in range(len(table)):
+            if table[i, j]:
+                ink = COLORS["muted"] if i == j else COLORS["paper"] if wrong[i, j] == wrong.max() else COLORS["ink"]
+                axis.text(j, i, int(table[i, j]), ha="center", va="center", fontsize=10, color=ink)
+    axis.set(xticks=range(len(table)), yticks=range(len(table)), xlabel="读成", ylabel="其实是")
+    for axis, (picture, true, read) in zip(right.subplots(3, 3).flat, [*mistakes[:9], *[(None, 0, 0)] * 9]):
+        axis.axis("off")
+        if picture is not None:
+            axis.imshow(picture, cmap="gray")
+            axis.set_title(f"{true} 读成 {read}", fontsize=11, loc="center")
+    return figure
+
+
+def plot_positions(alike: np.ndarray, grid: tuple[int, int]) -> Figure:
+    """For each patch a small map: how alike its row of positions is to every other's. alike [N N], −1 … 1."""
+    h, w = grid
+    figure, axes = plt.subplots(h, w, figsize=(4.6 * w / h + 0.9, 4.6), squeeze=False)
+    for at, axis in enumerate(axes.flat):
+        shown = axis.imshow(alike[at].reshape(h, w), cmap=CMAPS["signed"], vmin=-1, vmax=1)
+        axis.set(xticks=[], yticks=[])
+        row, column = divmod(at, w)
+        axis.plot(column, row, ".", ms=4, color=COLORS["ink"])
+    figure.colorbar(shown, ax=axes, label="余弦相似度", shrink=0.7)
+    return figure
+
+
+def lay_over(axis: Axes, picture: np.ndarray, seen: np.ndarray) -> None:
+    """A picture [H W] or [H W 3], 0 … 1, darkened where seen [h w] is small."""
+    H, W = picture.shape[:2]
+    light = np.kron(seen / seen.max(), np.ones((H // seen.shape[0], W // seen.shape[1])))
+    axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    shade = np.zeros((H, W, 4))
+    shade[..., 3] = 0.85 * (1 - light)
+    axis.imshow(shade)
+    axis.set(xticks=[], yticks=[])
+
+
+def plot_seen(pictures: Sequence[np.ndarray], seen: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
+    """Pictures [H W 3], 0 … 1, above; below what of them the model looked at, seen [h w]."""
+    figure, axes = plt.subplots(2, len(pictures), figsize=(1.55 * len(pictures), 3.6), squeeze=False)
+    for (above, below), picture, light, title in zip(axes.T, pictures, seen, titles):
+        above.imshow(picture, cmap="gray", vmin=0, vmax=1)
+        above.set(xticks=[], yticks=[])
+        above.set_title(title, fontsize=12, loc="center")
+        lay_over(below, picture, light)
+    return figure
+
+
+def plot_amounts(amounts: Sequence[int], curves: Mapping[str, np.ndarray], *, chance: float) -> Figure:
+    """Accuracy over the number of training pictures. curves: model -> [seeds amounts]; a band from least to most."""
+    figure, axis = plt.subplots(figsize=(6.4, 3.6))
+    for (name, values), colour, marker in zip(curves.items(), ("K", "Q"), ("s", "o")):
+        axis.fill_between(amounts, values.min(0), values.max(0), color=COLORS[colour], alpha=0.15, lw=0)
+        axis.plot(amounts, values.mean(0), color=COLORS[colour], marker=marker, label=name)
+    axis.axhline(chance, color=COLORS["muted"], ls=":", label="总猜最多的一类")
+    axis.set_xscale("log")
+    axis.set_xticks(amounts, [f"{n:,}" for n in amounts])
+    axis.minorticks_off()
+    axis.set(xlabel="训练图片数（对数坐标）", ylabel="正确率", ylim=(0, None))
+    axis.grid()
+    figure.legend(loc="outside upper center", ncols=3)
     return figure

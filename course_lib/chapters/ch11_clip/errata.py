@@ -191,7 +191,7 @@ ERRATA = [
         id="K11-3",
         chapter="11",
         title="一个方向还是两个",
-        slide="InfoNCE 的式子对每个样本算一次，一个方向；后面的 contrastive_loss 代码却有 loss_text 和 loss_image 两份，取平均。",
+        slide="InfoNCE 的式子对每个样本算一次，一个方向；后面的代码却有 loss_text 和 loss_image 两份，取平均。",
         paper="图 3 的伪代码：loss = (loss_i + loss_t)/2，对行和列各做一次交叉熵。",
         code="公开的仓库没有训练代码；open_clip 的 ClipLoss 也是两个方向的平均。",
         compute=_directions,

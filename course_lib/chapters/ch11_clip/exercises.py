@@ -17,7 +17,7 @@ def _features(rng):
         (2, 3, 2),
         (3, 2, 4),
         (4, 5, 3),
-    )  # images, texts, width: all different, so axes cannot be taken for others
+    )  # images, texts, width: no axis can be taken for another
     return [
         (*(torch.from_numpy(rng.normal(size=(n, D)) * rng.uniform(0.5, 3, size=(n, 1))) for n in (N, M)), scale)
         for (N, M, D), scale in zip(shapes, (2.0, 5.0, 10.0))

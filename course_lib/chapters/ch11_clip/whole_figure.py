@@ -30,9 +30,9 @@ def plot_whole(config: CLIPConfig, image: np.ndarray, tokens: Sequence[str], cos
         "image",
         [
             ("切块，× W", f"[{n}, {image_config.channels * image_config.patch**2}] → [{n}, {D}]"),
-            ("加类别词元\n加位置\nLayerNorm", f"[{n + 1}, {D}]"),
+            ("加分类词元\n加位置\nLayerNorm", f"[{n + 1}, {D}]"),
             (f"块 × {image_config.n_layers}\n彼此都看得见", f"[{n + 1}, {D}]"),
-            ("取类别词元\nLayerNorm", f"[{D}]"),
+            ("取分类词元\nLayerNorm", f"[{D}]"),
             ("× W_图\n除以长度", f"[{E}]"),
         ],
     )

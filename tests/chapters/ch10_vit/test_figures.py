@@ -1,10 +1,16 @@
 """Figures of chapter 10 draw the numbers that they are given."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from course_lib.chapters.ch10_vit import figures as plots
-from course_lib.widgets.style import missing_glyphs, use_style
+from course_lib.chapters.ch10_vit.whole_figure import plot_whole
+from course_lib.models.vit import ViTConfig
+from course_lib.widgets.style import COLORS, missing_glyphs, to_png, use_style
+
+WIDE = ViTConfig(height=4, width=12, patch=2, channels=1, n_classes=5, d_model=24, n_layers=3, n_heads=2)
 
 
 @pytest.fixture(autouse=True)
@@ -14,19 +20,109 @@ def style():
     plt.close("all")
 
 
-def test_each_step_stands_with_its_shape_and_arrows_join_them():
-    axis = plots.plot_whole({"输入": "[4]", "求和": "[]", "平均": "[1]"}).axes[0]
-    written = [text.get_text() for text in axis.texts]
-    assert [text for text in written if text] == ["输入", "[4]", "求和", "[]", "平均", "[1]"]
-    assert written.count("") == 2
+def texts(figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(plt.Text)]
 
 
-def test_bars_are_the_values_and_the_line_is_their_mean():
-    axis = plots.plot_mean([1.0, 2.0, 6.0]).axes[0]
-    assert [bar.get_height() for bar in axis.patches] == [1, 2, 6]
-    assert axis.lines[0].get_ydata() == [3, 3]
+def whole():
+    return plot_whole(WIDE, np.linspace(0, 1, 48).reshape(4, 12), [("9", 0.32), ("5", 0.28)])
 
 
-def test_every_character_is_in_the_font():
-    for figure in (plots.plot_whole({"输入": "[4]"}), plots.plot_mean([1.0])):
-        assert not missing_glyphs("".join(text.get_text() for text in figure.findobj(plt.Text)))
+def cut():
+    picture = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    return plots.plot_cut(picture, 2, chosen=4, title="块 2：2×3")
+
+
+def shuffled():
+    found = [np.array([0.1, 0.9]), np.array([0.7, 0.3])]
+    return plots.plot_shuffled([np.zeros((2, 2)), np.ones((2, 2))], {"有位置": found, "没有位置": found[:1] * 2})
+
+
+def confusions():
+    return plots.plot_confusions(np.array([[5, 2], [0, 7]]), [(np.eye(3), 0, 1), (np.eye(3), 0, 1)])
+
+
+def positions():
+    return plots.plot_positions(np.eye(6), (2, 3))
+
+
+def seen():
+    light = np.array([[0.0, 1.0, 0.5]])
+    return plots.plot_seen([np.ones((2, 6, 3))], [light], ["红色圆形"])
+
+
+def amounts():
+    low = np.array([[0.2, 0.4], [0.4, 0.6]])
+    return plots.plot_amounts([100, 1000], {"卷积网": low, "ViT": low / 2}, chance=0.19)
+
+
+ALL = [whole, cut, shuffled, confusions, positions, seen, amounts]
+
+
+@pytest.mark.parametrize("draw", ALL)
+def test_each_is_a_small_picture_without_tofu(draw):
+    figure = draw()
+    assert not missing_glyphs("".join(texts(figure)))
+    assert len(to_png(figure)) < 60_000
+
+
+def test_the_whole_model_has_every_shape_and_names_the_classes():
+    written = texts(whole())
+    for shape in (
+        "[1, 4, 12]",
+        "[12, 4]",
+        "[12, 24]",
+        "[13, 24]",
+        "[13, 3·24]",
+        "权重 [2, 13, 13]",
+        "[13, 96]",
+        "[24]",
+    ):
+        assert shape in written, shape
+    assert written.count("LayerNorm") == 3 and written.count("+") == 2
+    assert {"分数 [5]", "9", "32%", "5", "28%", "一块摊平：4 个数"} <= set(written)
+
+
+def test_the_cut_shows_the_chosen_patch_and_frames_its_place():
+    left, right = cut().axes
+    picture = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    assert np.array_equal(right.images[0].get_array(), picture[2:4, 2:4])
+    assert left.patches[0].get_xy() == (1.5, 1.5) and left.patches[0].get_width() == 2
+    assert len(left.lines) == 2 + 1
+
+
+def test_bars_are_the_probabilities_and_the_best_is_blue():
+    bars = shuffled().axes[1].patches
+    assert [bar.get_height() for bar in bars] == [0.1, 0.9]
+    assert [to_hex(bar.get_facecolor()).upper() for bar in bars] == [COLORS["grid"].upper(), COLORS["Q"].upper()]
+
+
+def test_confusions_colour_the_wrong_cells_alone():
+    figure = confusions()
+    axis = figure.axes[0]
+    assert np.array_equal(
+        np.isfinite(np.ma.filled(axis.images[0].get_array(), np.nan)), [[False, True], [False, False]]
+    )
+    assert sum(text == "0 读成 1" for text in texts(figure)) == 2
+
+
+def test_each_position_marks_itself_on_its_own_map():
+    axes = positions().axes[:6]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for axis in axes for line in axis.lines] == [
+        (0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1)
+    ]  # fmt: skip
+    assert np.array_equal(axes[4].images[0].get_array(), [[0, 0, 0], [0, 1, 0]])
+
+
+def test_what_is_looked_at_most_stays_light():
+    below = seen().axes[1]
+    shade = below.images[1].get_array()[..., 3]
+    assert np.allclose(shade[0], 0.85 * (1 - np.array([0, 0, 1, 1, 0.5, 0.5])))
+
+
+def test_the_band_goes_from_the_least_to_the_most():
+    axis = amounts().axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in axis.lines}
+    assert np.allclose(lines["卷积网"], [0.3, 0.5]) and np.allclose(lines["ViT"], [0.15, 0.25])
+    band = axis.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.min() == 0.2 and band.max() == 0.6
