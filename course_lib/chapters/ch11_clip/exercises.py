@@ -313,7 +313,8 @@ EXERCISES = [
         level=2,
         minutes=6,
         task=(
-            "一批里有几张图的说明一字不差，它们互为**假负样本**。写 `my_targets(captions)`：`captions` 是 N 句话的列表，"
+            "一批里有几张图的说明一字不差，它们互为**假负样本**。写 `my_targets(captions)`："
+            "`captions` 是 N 句话的列表，"
             "返回 [N, N] 的目标，第 i 行把 1 平分给与第 i 句相同的各句（包括它自己），其余是 0。"
         ),
         stub="def my_targets(captions):\n    ...",
