@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[04 注意力](../1_foundations/04_attention.ipynb)（softmax、因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（零样本）、[10 ViT](10_vit.ipynb)（切块、分类词元）。
 #
-# **阅读** 约 40 分钟，练习另加 43 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 34 分钟，练习另加 43 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -269,10 +269,9 @@ answer_matrix = torch.eye(3).double()
 assert_close(free.grad, ((p - answer_matrix) + (q - answer_matrix)) / 6)
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 下面换着看五种数。先看“梯度”，再把 τ 调小、调大：
+# 下面换着看四种数。先看“梯度”，再把 τ 调小、调大，最后换成“后两对一样”：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
-# 等 live：8×8 的相似度矩阵（点一格看梯度）站好以后，换掉这个 3×3 的。
 VIEWS = {
     "按行 softmax": lambda z: z.softmax(1),
     "按列 softmax": lambda z: z.softmax(0),
@@ -281,22 +280,30 @@ VIEWS = {
 }
 
 
-def draw_view(view, tau):
-    values = VIEWS[view](s / tau)
+BATCHES = {"各不相同": [0, 1, 2], "后两对一样": [0, 1, 1]}  # 第三对换成第二对
+
+
+def draw_view(batch, view, tau):
+    own = BATCHES[batch]
+    values = VIEWS[view](s[own][:, own] / tau)
     title = f"{view}，τ = {tau:g}"
-    return plots.plot_matrix(values.numpy(), trio_pictures, trio_names, title=title, signed="梯度" in view)
+    return plots.plot_matrix(
+        values.numpy(), trio_pictures[own], [trio_names[at] for at in own], title=title, signed="梯度" in view
+    )
 
 
-def describe_view(view, tau):
-    numbers = "；".join("、".join(f"{x:.2f}" for x in row) for row in VIEWS[view](s / tau).tolist())
-    return f"{view}，τ = {tau:g}，一行一张图：{numbers}"
+def describe_view(batch, view, tau):
+    own = BATCHES[batch]
+    numbers = "；".join("、".join(f"{x:.2f}" for x in row) for row in VIEWS[view](s[own][:, own] / tau).tolist())
+    return f"{batch}，{view}，τ = {tau:g}，一行一张图：{numbers}"
 
 
 explore(
     draw_view,
     describe_view,
+    batch=Knob("三对图文", list(BATCHES), kind="buttons"),
     view=Knob("看", list(VIEWS), kind="buttons"),
-    tau=Knob("τ", [0.02, 0.07, 0.1, 0.3, 1.0]),
+    tau=Knob("τ", [0.02, 0.1, 0.3, 1.0]),
     start={"view": "梯度 × 2N", "tau": 0.1},
     name="11-matrix",
 )
@@ -305,7 +312,7 @@ explore(
 # :::{admonition} 看什么
 # :class: look
 # τ = 1：每格都在三分之一上下，梯度几乎一样，推不动谁。τ = 0.02：只剩最像的那个对手，0.4 输给 0.5 的一列独占了全部力气。
-# 若温度没有用，换 τ 时格子的颜色不该变。
+# 后两对一样：明明也对的两格是红的，梯度要把它们推开，这就是**假负样本**（false negative）。若温度没有用，换 τ 时颜色不该变。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -647,7 +654,7 @@ print(f"σ(−10) = 1 / {1 / torch.sigmoid(torch.tensor(-10.0, dtype=torch.float
 #
 # :::{admonition} 2. “负样本都是错的”
 # :class: pitfall
-# 一批里若有两句一样的话，它们互为**假负样本**（false negative）：明明对，却要推开，损失到不了 0。
+# 一批里若有两句一样的话，它们互为假负样本：明明对，却要推开，损失到不了 0。
 # :::
 #
 # :::{admonition} 3. “损失低就是学得好”

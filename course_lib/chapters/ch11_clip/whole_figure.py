@@ -82,7 +82,7 @@ def _block(axis: Axes, D: int, F: int) -> None:
     wide = f"{D} → {4 * D} → {D}" if D == F else "放宽四倍再收窄"
     branches = ((1.5, "LayerNorm", "多头注意力"), (5.6, "LayerNorm", f"前馈 {wide}\nquick GELU"))
     for left, first, second in branches:
-        for x, width, label in ((left + 0.3, 1.1, first), (left + 1.7, 1.7, second)):
+        for x, width, label in ((left + 0.3, 1.1, first), (left + 1.6, 1.85, second)):
             box = FancyBboxPatch((x, 0.15), width, 0.75, boxstyle="round,pad=0,rounding_size=0.1")
             box.set(facecolor=COLORS["system"], edgecolor=COLORS["muted"], linewidth=1)
             axis.add_patch(box)
@@ -90,8 +90,8 @@ def _block(axis: Axes, D: int, F: int) -> None:
         for start, end, head in (
             ((left, y), (left, 0.52), False),
             ((left, 0.52), (left + 0.3, 0.52), True),
-            ((left + 1.4, 0.52), (left + 1.7, 0.52), True),
-            ((left + 3.4, 0.52), (left + 3.65, 0.52), False),
+            ((left + 1.4, 0.52), (left + 1.6, 0.52), True),
+            ((left + 3.45, 0.52), (left + 3.65, 0.52), False),
             ((left + 3.65, 0.52), (left + 3.65, y - 0.17), True),
         ):
             _line(axis, start, end, head=head)
