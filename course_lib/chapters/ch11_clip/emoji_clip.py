@@ -76,6 +76,11 @@ def names() -> dict[str, Int[Tensor, "N L"]]:
     return {"zh": encode([thing.name_zh for thing in things]), "en": encode([thing.name_en for thing in things])}
 
 
+def cut(ids: Int[Tensor, "M L"]) -> Int[Tensor, "M longest"]:
+    """Without the columns that only fill up."""
+    return ids[:, : int((ids != END).sum(1).max()) + 1]
+
+
 @cache
 def drawn(hand: str) -> Float[Tensor, "N 3 32 32"]:
     """Pictures on white, -1 … 1."""
@@ -113,7 +118,8 @@ def batches_of(rows: Callable[[], Tensor], size: int) -> Callable[[int], Batch]:
         first, second = (drawn(hand)[chosen] for hand in other_hands(HAND))
         swap = (torch.rand(size, 1, 1, 1, generator=chance) < 0.5).expand_as(first)
         a, b = torch.where(swap, second, first), torch.where(swap, first, second)
-        return augment(a, chance), augment(b, chance), names()["zh"][chosen], names()["en"][chosen]
+        zh, en = (cut(names()[language][chosen]) for language in ("zh", "en"))
+        return augment(a, chance), augment(b, chance), zh, en
 
     return batches
 
@@ -134,7 +140,7 @@ def loss(model: EmojiCLIP, batch: Batch) -> Float[Tensor, ""]:
 def features(model: EmojiCLIP, hand: str = HAND) -> tuple[Float[Tensor, "N E"], dict[str, Float[Tensor, "N E"]]]:
     """(pictures by a hand, names by language), of all things, unit length: what retrieval_table takes."""
     return normalize(model.image_features(drawn(hand)), dim=-1), {
-        language: normalize(model.text_features(ids), dim=-1) for language, ids in names().items()
+        language: normalize(model.text_features(cut(ids)), dim=-1) for language, ids in names().items()
     }
 
 

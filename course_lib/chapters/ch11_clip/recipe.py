@@ -25,6 +25,6 @@ RECIPES = [
         loss=emoji_clip.loss,
         measure=emoji_clip.measure,
         at_least={"i2t zh": 0.3, "t2i zh": 0.3, "i2t en": 0.3, "t2i en": 0.3},
-        settings=Settings(steps=2600, lr=4e-3),
+        settings=Settings(steps=2000, lr=4e-3),
     ),
 ]
