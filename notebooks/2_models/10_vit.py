@@ -50,6 +50,9 @@
 # | $E$ | 投影矩阵 | $[C P^2,\,D]$ |
 # | $p$ | 位置表 | $[N+1,\,D]$ |
 # | $z$ | 残差流 | $[N+1,\,D]$ |
+# | $A$ | 一层里各头平均的权重 | $[N+1,\,N+1]$ |
+# | $R$ | 展开：各层乘起来的份额 | $[N+1,\,N+1]$ |
+# | $I$ | 单位阵 | $[N+1,\,N+1]$ |
 # | $n$ | 编码器的块数 | |
 # :::
 
@@ -62,8 +65,12 @@ from torch.testing import assert_close
 from course_lib.chapters.ch10_vit import figures as plots
 from course_lib.chapters.ch10_vit.whole_figure import plot_whole
 from course_lib.data.real.pictures import digits, photograph
+from course_lib.data.world.captions import ZH
+from course_lib.data.world.render import add_grain, render_batch, to_model
+from course_lib.data.world.scenes import KINDS, scatter
 from course_lib.foundations.patches import PatchEmbedding, patchify, unpatchify
-from course_lib.lesson import check, exercise, show_erratum, show_figure, start
+from course_lib.foundations.rollout import rollout
+from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
 from course_lib.models.vit import SIZES, ViT, ViTConfig, n_parameters
 from course_lib.training.loop import train
 from course_lib.widgets import Knob, explore
@@ -464,7 +471,108 @@ for name, (original, shuffled) in right.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 它在看哪里
 #
-# 【待接：注意力与展开】
+# 换一个图更大的模型：画出来的世界，32×32 的彩图，一张一个图形，$P=4$，切成 64 块，只问是哪一种形状。
+#
+# 分类只读 CLS 那一行，所以问：CLS 从哪些块拿了信息？一层一个头，看它那一行权重。可是第二层里，每一行已经掺了别的块。
+# **注意力展开**（attention rollout）把各层乘起来：
+#
+# $$
+# R=\frac{A_n+I}{2}\cdots\frac{A_1+I}{2}
+# $$
+#
+# $A$ 是一层里各头平均的权重，$I$ 是残差：一半留着自己，一半来自注意力。$R$ 的第 0 行，是 CLS 从每一行输入拿到的份额，和为 1。
+
+
+# %% slideshow={"slide_type": "skip"}
+def world(seed, count):
+    """count 张图 [count, 3, 32, 32]，形状的编号 [count]，场景。"""
+    scenes = [scatter(seed, i, n_shapes=(1, 1), sizes=("medium",)) for i in range(count)]
+    kinds = torch.tensor([KINDS.index(scene.shapes[0].kind) for scene in scenes])
+    return torch.from_numpy(to_model(add_grain(render_batch(scenes), seed))), kinds, scenes
+
+
+pixels, kinds, _ = world(1, 6000)
+torch.manual_seed(0)
+looker = ViT(ViTConfig(patch=4, n_classes=len(KINDS), d_model=48, n_layers=2))
+batches = (torch.randint(len(pixels), (64,)) for _ in range(500))
+train(looker, batches, steps=500, lr=4e-3, loss=lambda model, rows: cross_entropy(model(pixels[rows]), kinds[rows]))
+views, true_kinds, scenes = world(2, 300)
+
+# %% [markdown]
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 图形平均只占画面的两成。展开以后，CLS 从图形所在的块拿到几成？它从来没有被告诉过图形在哪里，只被告诉是什么。
+#
+# - A. 两成，和面积一样
+# - B. 四成上下
+# - C. 六成以上
+# :::
+
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+with torch.no_grad():
+    maps = looker.eval().attention_maps(views)  # [n, B, 头数, T, T]
+    right_kinds = (looker(views).argmax(-1) == true_kinds).float().mean().item()
+seen_by_cls = rollout(maps)[:, 0, 1:]  # [B, N]，去掉 CLS 给自己的
+seen_by_cls = seen_by_cls / seen_by_cls.sum(-1, keepdim=True)
+spots = (torch.cartesian_prod(torch.arange(8), torch.arange(8)).flip(-1) + 0.5) * 4  # 各块中心的 x、y
+places = torch.tensor([[scene.shapes[0].x, scene.shapes[0].y] for scene in scenes])
+reach = torch.tensor([scene.shapes[0].radius for scene in scenes]) + 2
+on_shape = (spots - places[:, None]).norm(dim=-1) <= reach[:, None]  # [B, N]
+area, found = on_shape.float().mean().item(), (seen_by_cls * on_shape).sum(-1).mean().item()
+print(f"形状读对 {'九成以上' if right_kinds > 0.9 else '不到九成'}")
+print(
+    f"图形占画面{'约两成' if 0.15 < area < 0.25 else '不是两成'}，展开落在图形上的{'六成以上' if found > 0.6 else '不到六成'}"
+)
+
+# %% [markdown]
+# 换着看每一层的每个头，再看展开：
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+SHOWN = {ZH[scenes[i].shapes[0].kind]: i for i in range(300) if on_shape[i].any()}  # 每种形状一张
+SHOWN = dict(list(SHOWN.items())[:4])
+LOOKS = {"展开": None} | {f"{layer + 1} 层 {head + 1} 头": (layer, head) for layer in range(2) for head in range(4)}
+
+
+def light(shape, look):
+    """CLS 从各块拿到的份额 [8, 8]。"""
+    at = SHOWN[shape]
+    if LOOKS[look] is None:
+        share = seen_by_cls[at]
+    else:
+        layer, head = LOOKS[look]
+        share = maps[layer, at, head, 0, 1:] / maps[layer, at, head, 0, 1:].sum()
+    return share.reshape(8, 8).numpy()
+
+
+def draw_seen(shape, look):
+    return plots.plot_seen((views[SHOWN[shape]].permute(1, 2, 0).numpy() + 1) / 2, light(shape, look), title=look)
+
+
+def describe_seen(shape, look):
+    on = float((light(shape, look).ravel() * on_shape[SHOWN[shape]].numpy()).sum())
+    return f"一张有{shape}的图，{look}：CLS 的份额有 {on:.0%} 落在图形所在的块上"
+
+
+explore(
+    draw_seen,
+    describe_seen,
+    shape=Knob("图形", list(SHOWN), kind="buttons"),
+    look=Knob("看哪一个", list(LOOKS), kind="select"),
+    name="10-rollout",
+)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# :::{admonition} 看什么
+# :class: look
+# 亮的块是 CLS 拿信息的地方。有的头只盯图形的边，有的头看背景；展开是它们合起来的结果，亮处落在图形上。
+# 若模型靠背景里的碎纹猜，亮处就该到处都有。注意力说的是信息从哪里流来，不证明那就是理由。
+# :::
+
+# %% [markdown]
+# 展开只有几行：
+
+# %%
+show_source(rollout)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注

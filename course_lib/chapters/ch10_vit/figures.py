@@ -102,14 +102,16 @@ def lay_over(axis: Axes, picture: np.ndarray, seen: np.ndarray) -> None:
     axis.set(xticks=[], yticks=[])
 
 
-def plot_seen(pictures: Sequence[np.ndarray], seen: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
-    """Pictures [H W 3], 0 … 1, above; below what of them the model looked at, seen [h w]."""
-    figure, axes = plt.subplots(2, len(pictures), figsize=(1.55 * len(pictures), 3.6), squeeze=False)
-    for (above, below), picture, light, title in zip(axes.T, pictures, seen, titles):
-        above.imshow(picture, cmap="gray", vmin=0, vmax=1)
-        above.set(xticks=[], yticks=[])
-        above.set_title(title, fontsize=12, loc="center")
-        lay_over(below, picture, light)
+def plot_seen(picture: np.ndarray, seen: np.ndarray, *, title: str) -> Figure:
+    """A picture [H W 3], 0 … 1; beside it the same, dark where the model did not look; and how much: seen [h w]."""
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(7.6, 2.9))
+    left.imshow(picture)
+    left.set(xticks=[], yticks=[], title="图")
+    lay_over(middle, picture, seen)
+    middle.set_title(title)
+    shown = right.imshow(seen, cmap=CMAPS["amount"], vmin=0, vmax=seen.max())
+    right.set(xticks=[], yticks=[], title="各块的份额")
+    figure.colorbar(shown, ax=right, shrink=0.8, format=lambda share, _: f"{share:.0%}")
     return figure
 
 

@@ -48,7 +48,7 @@ def positions():
 
 def seen():
     light = np.array([[0.0, 1.0, 0.5]])
-    return plots.plot_seen([np.ones((2, 6, 3))], [light], ["红色圆形"])
+    return plots.plot_seen(np.ones((2, 6, 3)), light, title="展开")
 
 
 def amounts():
@@ -115,8 +115,9 @@ def test_each_position_marks_itself_on_its_own_map():
 
 
 def test_what_is_looked_at_most_stays_light():
-    below = seen().axes[1]
-    shade = below.images[1].get_array()[..., 3]
+    _, middle, right, _ = seen().axes
+    shade = middle.images[1].get_array()[..., 3]
+    assert right.images[0].get_array().tolist() == [[0, 1, 0.5]]
     assert np.allclose(shade[0], 0.85 * (1 - np.array([0, 0, 1, 1, 0.5, 0.5])))
 
 
