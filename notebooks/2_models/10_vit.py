@@ -59,7 +59,7 @@
 # %% slideshow={"slide_type": "skip"}
 import numpy as np
 import torch
-from torch.nn.functional import conv2d, cross_entropy, gelu, unfold
+from torch.nn.functional import conv2d, cosine_similarity, cross_entropy, gelu, unfold
 from torch.testing import assert_close
 
 from course_lib.chapters.ch10_vit import figures as plots
@@ -159,7 +159,7 @@ for patch in (14, 16, 32):
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，从 112 拨到 8。常见问题：“除不尽怎么办？”答：先把图放缩到除得尽。“ViT-H/14 是 14 块吗？”答：不是，14 是块的边长，224÷14 = 16，共 256 块。
+# 停 1.5 分钟，从 112 拨到 8。常见问题：“除不尽怎么办？”答：先把图放缩到除得尽。“ViT-H/14 是 14 块吗？”答：不是，14 是块的边长，224÷14 = 16，共 256 块。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -296,7 +296,7 @@ print(f"训练过的读对 {learned:.1%}，没见过的读对 {accuracy:.1%}")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。常见问题：“为什么不用 MNIST？”答：这份数据装好就有，不用下载，八像素见方，几秒钟训练完。
+# 停 1 分钟。常见问题：“为什么不用 MNIST？”答：这份数据装好就有，不用下载，八像素见方，几秒钟训练完。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -328,7 +328,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟，手指着走一遍，每个方框先让学生报形状。常见问题：“CLS 放在最后行不行？”答：没有掩码，放哪里都行，只要训练和使用一致。
+# 停 2 分钟，手指着走一遍，每个方框先让学生报形状。常见问题：“CLS 放在最后行不行？”答：没有掩码，放哪里都行，只要训练和使用一致。
 # :::
 
 # %% [markdown]
@@ -458,17 +458,6 @@ for name, (original, shuffled) in right.items():
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 位置表自己学会了网格
-#
-# 【待接：C14c】
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1 分钟。常见问题：“为什么不直接给二维的正弦？”答：可以，论文试过，一样好。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 它在看哪里
 #
 # 换一个图更大的模型：画出来的世界，32×32 的彩图，一张一个图形，$P=4$，切成 64 块，只问是哪一种形状。
@@ -494,6 +483,7 @@ def world(seed, count):
 pixels, kinds, _ = world(1, 6000)
 torch.manual_seed(0)
 looker = ViT(ViTConfig(patch=4, n_classes=len(KINDS), d_model=48, n_layers=2))
+looker.positions.data *= 0.1  # 初值标准差 0.02，与论文相同
 batches = (torch.randint(len(pixels), (64,)) for _ in range(500))
 train(looker, batches, steps=500, lr=4e-3, loss=lambda model, rows: cross_entropy(model(pixels[rows]), kinds[rows]))
 views, true_kinds, scenes = world(2, 300)
@@ -508,7 +498,7 @@ views, true_kinds, scenes = world(2, 300)
 # - C. 六成以上
 # :::
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "skip"}
 with torch.no_grad():
     maps = looker.eval().attention_maps(views)  # [n, B, 头数, T, T]
     right_kinds = (looker(views).argmax(-1) == true_kinds).float().mean().item()
@@ -518,6 +508,8 @@ spots = (torch.cartesian_prod(torch.arange(8), torch.arange(8)).flip(-1) + 0.5) 
 places = torch.tensor([[scene.shapes[0].x, scene.shapes[0].y] for scene in scenes])
 reach = torch.tensor([scene.shapes[0].radius for scene in scenes]) + 2
 on_shape = (spots - places[:, None]).norm(dim=-1) <= reach[:, None]  # [B, N]
+
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
 area, found = on_shape.float().mean().item(), (seen_by_cls * on_shape).sum(-1).mean().item()
 print(f"形状读对 {'九成以上' if right_kinds > 0.9 else '不到九成'}")
 print(
@@ -564,7 +556,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 亮的块是 CLS 拿信息的地方。有的头只盯图形的边，有的头看背景；展开是它们合起来的结果，亮处落在图形上。
+# 亮的块是 CLS 拿信息的地方。有的头几乎只看图形，有的头一半落在别处；展开是它们合起来的结果，亮处常在图形的边上，那里才分得出形状。
 # 若模型靠背景里的碎纹猜，亮处就该到处都有。注意力说的是信息从哪里流来，不证明那就是理由。
 # :::
 
@@ -578,6 +570,36 @@ show_source(rollout)
 # :::{admonition} 讲者备注
 # :class: dropdown
 # 停 2 分钟。常见问题：“注意力大的地方就是原因吗？”答：不一定，它只说信息从哪里流来。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 位置表学到了什么
+#
+# 没有人告诉位置表哪一行在上、哪一行在左，64 行刚开始都是很小的随机数。训练完，拿任意两行比余弦相似度。每一张小图是一个位置，点是它自己：
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+rows = looker.positions.detach()[1:]
+rows = rows - rows.mean(0)
+alike = cosine_similarity(rows[:, None], rows[None], dim=-1)  # [N, N]
+centres = torch.cartesian_prod(torch.arange(8), torch.arange(8)).float()
+steps_apart = torch.cdist(centres, centres)
+near, far = (alike[mask].mean().item() for mask in ((steps_apart > 0) & (steps_apart < 1.1), steps_apart > 4))
+show_figure(
+    plots.plot_positions(alike.numpy(), (8, 8)),
+    alt=f"8×8 张小图，每张是一个位置与全部 64 个位置的余弦相似度。上下左右相邻的平均 {near:.2f}，隔四格以上的平均 {far:.2f}；边上的位置和边上的像，中间的和中间的像",
+)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# :::{admonition} 看什么
+# :class: look
+# 边上的行和边上的行像，中间的和中间的像，邻居比远处的像。要认形状，“是不是靠边”比“第几行第几列”有用，它就先学了这个。
+# 论文的图 7 在 ImageNet 上练得久得多，同一行、同一列的都亮起来，看得出十字。若它什么也没有学到，除了那个点，全图应当是一片随机的浅色。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1 分钟。常见问题：“为什么不直接给二维的正弦？”答：可以，论文试过几种，一样好；学出来的省了人去设计。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
