@@ -3,8 +3,9 @@
     live_text(model, texts, prompt="春", name="poet", ...)      # any GPT2; poet.py has the course's own
 
 js/net.js computes, js/live_text.js shows; tests/site/test_live_models.py holds them equal to models/gpt2.py and
-decoding/sampling.py. live_vit.py and live_clip.py have the models that see. On a page without a kernel the weights are a script of their own beside the pages, which is asked
-for when the reader presses 运行; with a kernel they come as bytes.
+decoding/sampling.py. live_vit.py and live_clip.py have the models that see. On a page without a kernel the weights are
+a script of their own beside the pages, which is asked for when the reader presses 运行; with a kernel they come as
+bytes.
 """
 
 import base64

@@ -74,6 +74,7 @@ from course_lib.lesson import check, exercise, show_erratum, show_figure, show_s
 from course_lib.models.vit import SIZES, ViT, ViTConfig, n_parameters
 from course_lib.training.loop import train
 from course_lib.widgets import Knob, explore
+from course_lib.widgets.live_vit import live_vit
 
 start("10")
 
@@ -680,7 +681,23 @@ for name, config in SIZES.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 网页里画一个
 #
-# 【待接：live】
+# 下面就是本章训练的那个 `reader`，按 **运行** 就在你的浏览器里算，不需要内核，也不联网。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+live_vit(
+    reader,
+    scans[held_out[:12].numpy()],
+    name="vit-digits",
+    what=f"ViT of {n_parameters(reader.config):,} parameters, trained on 1,437 handwritten digits of scikit-learn",
+    licence="MIT",
+    about=f"{n_parameters(reader.config) / 10_000:.0f} 万参数的 ViT，只见过 1,437 个八像素见方的手写数字。按运行，它在这一页里读你画的。",
+)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# :::{admonition} 看什么
+# :class: look
+# 画一个 7，再补一横变成 2，看概率在哪一笔上翻过来。网页会先把你画的裁出来、摆到正中，缩成八像素见方，因为它没见过歪在角上的数字，也没有平移的先验。右边的橙色是 CLS 从各块拿到的份额：若它与笔画无关，换一个数字橙色也不动。
+# :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注

@@ -246,10 +246,7 @@ export default {
       root.setAttribute("aria-busy", "true");
       say("正在取模型的权重 …");
       try {
-        const held = model.get("weights");
-        const weights = held?.byteLength
-          ? unpack(model.get("header"), new Uint8Array(held.buffer, held.byteOffset, held.byteLength))
-          : await fetchWeights(model.get("file"));
+        const weights = await weightsOf(model);
         net = Object.assign(new GPT2(weights), { texts: weights.texts });
       } catch (error) {
         say(`权重取不到（${error.message}）。请检查网络，再按一次运行。`, true);

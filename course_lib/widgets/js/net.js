@@ -187,3 +187,10 @@ function fetchWeights(file) {
     return unpack(header, bytes);
   });
 }
+
+// The weights of a widget's model: with a kernel they come as bytes, on a page they are fetched.
+async function weightsOf(model) {
+  const held = model.get("weights");
+  if (!held?.byteLength) return fetchWeights(model.get("file"));
+  return unpack(model.get("header"), new Uint8Array(held.buffer, held.byteOffset, held.byteLength));
+}
