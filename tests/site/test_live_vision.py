@@ -8,14 +8,18 @@ import torch
 from playwright.sync_api import expect
 
 from course_lib.data.real.pictures import digits
+from course_lib.data.world.render import render
+from course_lib.data.world.scenes import at_position
 from course_lib.foundations.gelu import gelu, quick_gelu
 from course_lib.foundations.patches import patchify
 from course_lib.foundations.rollout import rollout
 from course_lib.models.clip import CLIP, CLIPConfig, ImageConfig, TextConfig
 from course_lib.models.vit import ViT, ViTConfig
 from course_lib.widgets.figure import script
+from course_lib.widgets.live_clip import live_clip, rank, read_caption
 from course_lib.widgets.live_model import pack, weights_script
 from course_lib.widgets.live_vit import as_read, live_vit
+from course_lib.widgets.similarity import similarity_widget
 
 
 def settled(model, seed=0):
@@ -155,6 +159,38 @@ def test_what_cannot_be_read_is_refused(computing):
         assert why in refusal
 
 
+# ---- the matrix of pairs
+
+
+def matrix():
+    cosines = np.linspace(-0.5, 0.9, 64).reshape(8, 8)[:, ::-1]
+    return similarity_widget(cosines, np.zeros((8, 4, 4, 3), np.uint8), [f"说明{i}" for i in range(8)])
+
+
+def test_cells_answer_clicks_and_keys_and_a_caption_that_stands_twice_is_named(published):
+    page = published(matrix)
+    page.get_by_role("radio", name="CLIP 的梯度").check()
+    cells = page.locator(".course-widget-pair")
+    cells.nth(10).click()
+    expect(page.locator(".course-widget-pairs")).to_contain_text("第 2 张图，第 3 句：说明2")
+    cells.nth(10).press("ArrowUp")
+    cells.nth(2).press("ArrowRight")
+    expect(page.locator(".course-widget-pairs")).to_contain_text("第 1 张图，第 4 句：说明3")
+    before = cells.nth(3).get_attribute("aria-label")
+    page.get_by_role("slider", name="τ").press("Home")
+    assert cells.nth(3).get_attribute("aria-label") != before
+    page.get_by_role("checkbox").check()
+    expect(page.locator(".course-widget-pairs")).to_contain_text("第 1 张图，第 8 句：说明0")
+    expect(page.locator(".course-widget-pairs")).to_contain_text("假负例")
+    assert cells.nth(0).inner_text() == cells.nth(63).inner_text()
+
+
+@pytest.mark.parametrize("width", [320, 900])
+def test_the_matrix_fits(published, width):
+    page = published(matrix, viewport={"width": width, "height": 1400})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 # ---- the ViT that reads what is drawn
 
 
@@ -219,4 +255,78 @@ def test_a_drawing_is_read_by_mouse_and_by_keys(published):
 def test_it_fits(published, width):
     page = published(reader, viewport={"width": width, "height": 1400})
     press_run(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# ---- the CLIP that ranks captions
+
+TOKENS = [*dict.fromkeys("左上角有一个红蓝色的圆形方中间。"), "red", "circle", "a", "<end>"]
+CAPTIONS = ["左上角有一个红色的圆形。", "中间有一个蓝色的方形。", "a red circle"]
+END = len(TOKENS) - 1
+
+
+def pairs():
+    torch.manual_seed(2)
+    text = TextConfig(n_vocab=len(TOKENS), context=14, end=END, n_layers=1)
+    return settled(CLIP(CLIPConfig(image=ImageConfig(), text=text)))
+
+
+def ranker():
+    return live_clip(pairs(), TOKENS, CAPTIONS, end=END, name="clip", what="…", licence="MIT", about="说明。")
+
+
+def ranking(page):
+    return page.locator(".course-widget-caption").all_inner_texts()
+
+
+def as_shown(scene, captions):
+    ids = [read_caption(text, TOKENS, start=(), end=END) for text in captions]
+    ranked = rank(pairs(), render(at_position(*scene)), captions, ids)
+    return [(each["text"], each["cosine"]) for each in ranked]
+
+
+def shown_cosines(page):
+    lines = [text.replace("−", "-").split("余弦 ") for text in ranking(page)]
+    return [(text.strip(), float(rest.split("，")[0])) for text, rest in lines]
+
+
+def same(ours, theirs):
+    assert [text for text, _ in ours] == [text for text, _ in theirs]
+    assert [cosine for _, cosine in ours] == pytest.approx([cosine for _, cosine in theirs], abs=6e-4)
+
+
+def test_captions_are_ranked_as_the_room_ranks_them(published):
+    page = published(ranker, "http")
+    first = ranking(page)
+    assert not [name for name in page.asked if name.startswith("clip-")]
+    page.get_by_role("button", name="运行").click()
+    expect(page.get_by_role("status")).to_contain_text("分完")
+    assert ranking(page) == first
+    same(shown_cosines(page), as_shown(("red", "circle", "top left"), CAPTIONS))
+    page.get_by_role("combobox", name="颜色").select_option("蓝色")
+    page.get_by_role("combobox", name="形状").select_option("正方形")
+    page.get_by_role("combobox", name="位置").select_option("右侧")
+    same(shown_cosines(page), as_shown(("blue", "square", "right"), CAPTIONS))
+    rgba = page.evaluate("""() => { const canvas = document.querySelector(".course-widget-matching canvas");
+      return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]; }""")
+    picture = np.array(rgba, np.uint8).reshape(32, 32, 4)[..., :3]
+    np.testing.assert_array_equal(picture, render(at_position("blue", "square", "right")))
+
+
+def test_words_that_it_has_not_learnt_are_named(published):
+    page = published(ranker)
+    page.get_by_role("button", name="运行").click()
+    page.get_by_role("textbox").fill("红色的圆形\na banana\n红色的龘\n" + "圆形" * 7)
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("「a banana」里有模型没学过的：banana。")
+    expect(status).to_contain_text("「红色的龘」里有模型没学过的：龘。")
+    expect(status).to_contain_text("占 15 个词元，模型最多读 14 个")
+    same(shown_cosines(page), as_shown(("red", "circle", "top left"), ["红色的圆形"]))
+    page.get_by_role("textbox").fill(" \n")
+    expect(status).to_contain_text("请写一句话")
+
+
+@pytest.mark.parametrize("width", [320, 900])
+def test_the_ranking_fits(published, width):
+    page = published(ranker, viewport={"width": width, "height": 1400})
     assert page.evaluate("document.documentElement.scrollWidth") <= width

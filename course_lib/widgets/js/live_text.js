@@ -55,22 +55,6 @@ const quoted = (text) => `「${shown(text)}」`;
 const tint = (weight) => `rgba(196, 105, 4, ${(0.75 * Math.sqrt(weight)).toFixed(3)})`;
 const percent = (p) => (p === 0 ? "0" : p < 0.001 ? "<0.1%" : `${(100 * p).toFixed(p < 0.0995 ? 1 : 0)}%`);
 
-// The reader's words as tokens, the longest that fits each time; what no token says is named.
-function spell(text, texts) {
-  const ids = new Map(texts.map((each, id) => [each, id]));
-  const longest = Math.max(...texts.map((each) => each.length));
-  const [found, unknown] = [[], []];
-  for (let i = 0; i < text.length; ) {
-    let size = Math.min(longest, text.length - i);
-    while (size > 0 && !ids.has(text.slice(i, i + size))) size -= 1;
-    const next = String.fromCodePoint(text.codePointAt(i));
-    if (size) found.push(ids.get(text.slice(i, i + size)));
-    else if (!unknown.includes(next)) unknown.push(next);
-    i += size || next.length;
-  }
-  return { found, unknown };
-}
-
 // The likeliest next tokens after the knobs, [id, before, after], and what the others have together, [before, after].
 function candidates(logits, said, knobs) {
   const before = softmax(logits);

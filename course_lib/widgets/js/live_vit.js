@@ -14,6 +14,8 @@ const OWN_STYLE = `
 .course-widget-digit small { font-size: .88em; text-align: right; }
 .course-widget-digit.course-widget-first { font-weight: 700; }
 .course-widget-maps { display: grid; gap: .3em; margin: .2em 0 .5em; align-items: center; font-size: .88em; max-width: 20em; }
+.course-widget-seeing fieldset.course-widget-looking { grid-column: 1 / -1; }
+.course-widget-beside { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(13em, 100%), 1fr)); gap: .6em 1.4em; align-items: start; }
 .course-widget-map { position: relative; margin: 0; border: 1px solid #C3CBD3; border-radius: .25em; cursor: pointer; overflow: hidden; }
 .course-widget-seeing .course-widget-map canvas { border: 0; border-radius: 0; max-width: none; }
 .course-widget-map input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: pointer; }
@@ -270,7 +272,7 @@ export default {
         titled("在这里画", paper, node("p", {}, "键盘：方向键移动，空格落笔或抬笔，Delete 擦掉。")),
         titled(`模型看到的 ${SIDE}×${SIDE}`, scanned, node("p", {}, "笔画先裁出来，撑满高，再数每格的墨。")),
         titled("它读成什么", ...bars.map(({ line }) => line)),
-        node("fieldset", {}, node("legend", {}, "CLS 看哪里"), maps, over, looked),
+        node("fieldset", { class: "course-widget-looking" }, node("legend", {}, "CLS 看哪里"), node("div", { class: "course-widget-beside" }, maps, over, looked)),
       ),
       status,
     );
