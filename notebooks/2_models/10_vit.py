@@ -63,18 +63,19 @@ from torch.nn.functional import conv2d, cosine_similarity, cross_entropy, gelu, 
 from torch.testing import assert_close
 
 from course_lib.chapters.ch10_vit import figures as plots
+from course_lib.chapters.ch10_vit import learning, scene_kinds
+from course_lib.chapters.ch10_vit.experiments.c14_data import AMOUNTS
 from course_lib.chapters.ch10_vit.whole_figure import plot_whole
+from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.pictures import digits, photograph
 from course_lib.data.world.captions import ZH
-from course_lib.data.world.render import add_grain, render_batch, to_model
-from course_lib.data.world.scenes import KINDS, scatter
 from course_lib.foundations.patches import PatchEmbedding, patchify, unpatchify
 from course_lib.foundations.rollout import rollout
-from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models.vit import SIZES, ViT, ViTConfig, n_parameters
 from course_lib.training.loop import train
-from course_lib.widgets import Knob, explore
 from course_lib.widgets.live_vit import live_vit
+from course_lib.widgets.vision import attention_widget, patch_widget
 
 start("10")
 
@@ -111,56 +112,30 @@ for side in (1, 2, 4, 16):
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 看见它：把照片切成块
 #
-# 一个小方块叫一个**图像块**（patch），边长 $P$。224×224 的照片，拨一拨 $P$，看块数和一块里的数怎样此消彼长。
+# 一个小方块叫一个**图像块**（patch），边长 $P$。224×224 的照片，拨一拨 $P$，看词元数怎样变。
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-PHOTOS = {
-    name: np.ascontiguousarray(photograph(name, width=336, height=224)[:, left : left + 224])
-    for name, left in (("china", 60), ("flower", 60))
-}
-
-
-def draw_cut(photo, patch):
-    n = 224 // patch
-    return plots.plot_cut(
-        PHOTOS[photo],
-        patch,
-        chosen=n * (n // 2) + n // 3,
-        title=f"块 {patch}：{n}×{n} = {n * n:,} 块，一块 {3 * patch**2:,} 个数",
-    )
-
-
-def describe_cut(photo, patch):
-    n = 224 // patch
-    return f"照片 {photo}，224×224，切成边长 {patch} 的块：{n} 行 {n} 列，共 {n * n} 块，每块 {3 * patch**2} 个数。右边放大了其中一块"
-
-
-explore(
-    draw_cut,
-    describe_cut,
-    photo=Knob("照片", list(PHOTOS), kind="buttons", texts=["亭台", "大丽花"]),
-    patch=Knob("块的边长 P", [8, 16, 32, 56, 112], kind="buttons"),
-    start={"patch": 16},
-)
+photo = np.ascontiguousarray(photograph("china", width=336, height=224)[:, 60:284])  # [224, 224, 3]
+patch_widget(photo)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 看右边放大的一块。$P=16$ 时，一块里还认得出瓦和栏杆的一角；$P=112$ 时四块就是全图，细节全挤在一个词元里。
-# 块数乘一块里的数永远是 150,528，切块一个像素也没有丢。若有丢失，把块拼回去就不是原图了。
+# 拨到 56，16 块就是全图，亭子的细节挤在几个词元里；拨到 8，有 785 个词元。中间的柱子是词元数，右边是注意力里两两相乘占了多少计算。
+# 右边的柱子比你想的短：块大的时候，钱几乎都花在逐个词元的矩阵上；块越小，两两相乘的一份才越大。若两者涨得一样快，右边的柱子就一样长。
 # :::
 
 # %% tags=["nbval-check-output"]
-picture = torch.from_numpy(PHOTOS["china"] / 255).float().permute(2, 0, 1)[None]  # [1, C, H, W]
+picture = torch.from_numpy(photo / 255).float().permute(2, 0, 1)[None]  # [1, C, H, W]
 for patch in (14, 16, 32):
     x = patchify(picture, patch)  # [1, N, C·P²]
     assert_close(unpatchify(x, patch, 224, 224), picture)
-    print(f"P = {patch}：{list(x.shape[1:])}，拼回去就是原图")
+    print(f"P = {patch}：{list(x.shape[1:])}，{x[0].numel():,} 个数，拼回去就是原图")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟，从 112 拨到 8。常见问题：“除不尽怎么办？”答：先把图放缩到除得尽。“ViT-H/14 是 14 块吗？”答：不是，14 是块的边长，224÷14 = 16，共 256 块。
+# 停 1.5 分钟，从 56 拨到 8。常见问题：“除不尽怎么办？”答：先把图放缩到除得尽。“ViT-H/14 是 14 块吗？”答：不是，14 是块的边长，224÷14 = 16，共 256 块。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -255,8 +230,7 @@ assert_close(room(tiny), by_matmul)
 # %% slideshow={"slide_type": "skip"}
 scans, labels = digits()  # [1797, 8, 8]，0 … 255
 X, Y = torch.from_numpy(scans)[:, None] / 127.5 - 1, torch.from_numpy(labels)  # [1797, 1, 8, 8]
-order = torch.randperm(len(X), generator=torch.Generator().manual_seed(1))
-held_out, seen = order[:360], order[360:]
+held_out, seen = learning.split(1)  # 抽签：360 个，1,437 个
 
 
 def trained(with_positions, steps=500):
@@ -474,91 +448,48 @@ for name, (original, shuffled) in right.items():
 
 
 # %% slideshow={"slide_type": "skip"}
-def world(seed, count):
-    """count 张图 [count, 3, 32, 32]，形状的编号 [count]，场景。"""
-    scenes = [scatter(seed, i, n_shapes=(1, 1), sizes=("medium",)) for i in range(count)]
-    kinds = torch.tensor([KINDS.index(scene.shapes[0].kind) for scene in scenes])
-    return torch.from_numpy(to_model(add_grain(render_batch(scenes), seed))), kinds, scenes
-
-
-pixels, kinds, _ = world(1, 6000)
-torch.manual_seed(0)
-looker = ViT(ViTConfig(patch=4, n_classes=len(KINDS), d_model=48, n_layers=2))
-looker.positions.data *= 0.1  # 初值标准差 0.02，与论文相同
-batches = (torch.randint(len(pixels), (64,)) for _ in range(500))
-train(looker, batches, steps=500, lr=4e-3, loss=lambda model, rows: cross_entropy(model(pixels[rows]), kinds[rows]))
-views, true_kinds, scenes = world(2, 300)
+looker = scene_kinds.trained(1, 400, positions_std=0.02)
+scenes = scene_kinds.scenes(10**6, 0, 300)  # 没见过的
+views, true_kinds = scene_kinds.pictures(scenes, 0)
 
 # %% [markdown]
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
-# 图形平均只占画面的两成。展开以后，CLS 从图形所在的块拿到几成？它从来没有被告诉过图形在哪里，只被告诉是什么。
+# 图形站着的块只占画面的三成上下。展开以后，CLS 从图形所在的块拿到几成？它从来没有被告诉过图形在哪里，只被告诉是什么。
 #
-# - A. 两成，和面积一样
-# - B. 四成上下
+# - A. 三成，和面积一样
+# - B. 四五成
 # - C. 六成以上
 # :::
 
-# %% slideshow={"slide_type": "skip"}
-with torch.no_grad():
-    maps = looker.eval().attention_maps(views)  # [n, B, 头数, T, T]
-    right_kinds = (looker(views).argmax(-1) == true_kinds).float().mean().item()
-seen_by_cls = rollout(maps)[:, 0, 1:]  # [B, N]，去掉 CLS 给自己的
-seen_by_cls = seen_by_cls / seen_by_cls.sum(-1, keepdim=True)
-spots = (torch.cartesian_prod(torch.arange(8), torch.arange(8)).flip(-1) + 0.5) * 4  # 各块中心的 x、y
-places = torch.tensor([[scene.shapes[0].x, scene.shapes[0].y] for scene in scenes])
-reach = torch.tensor([scene.shapes[0].radius for scene in scenes]) + 2
-on_shape = (spots - places[:, None]).norm(dim=-1) <= reach[:, None]  # [B, N]
-
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
-area, found = on_shape.float().mean().item(), (seen_by_cls * on_shape).sum(-1).mean().item()
-print(f"形状读对 {'九成以上' if right_kinds > 0.9 else '不到九成'}")
-print(
-    f"图形占画面{'约两成' if 0.15 < area < 0.25 else '不是两成'}，展开落在图形上的{'六成以上' if found > 0.6 else '不到六成'}"
-)
+with torch.no_grad():
+    maps = looker.attention_maps(views)  # [n, B, 头数, T, T]
+    right_kinds = (looker(views).argmax(-1) == true_kinds).float().mean().item()
+gaze = rollout(maps)[:, 0, 1:]  # [B, N]，CLS 从各块拿到的
+on_shape = torch.from_numpy(scene_kinds.covered(scenes))  # [B, N]，图形站着的块
+area, found = on_shape.float().mean().item(), ((gaze * on_shape).sum(1) / gaze.sum(1)).mean().item()
+print(f"形状读对{'九成以上' if right_kinds > 0.9 else '不到九成'}")
+print(f"图形的块占画面 {area:.0%}，展开落在上面的{'六成以上' if found > 0.6 else '不到六成'}")
 
 # %% [markdown]
-# 换着看每一层的每个头，再看展开：
+# 换着看每一层的每个头，最右边的“连乘”就是展开。也可以不问 CLS，问某一块在看哪里：
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-SHOWN = {ZH[scenes[i].shapes[0].kind]: i for i in range(300) if on_shape[i].any()}  # 每种形状一张
-SHOWN = dict(list(SHOWN.items())[:4])
-LOOKS = {"展开": None} | {f"{layer + 1} 层 {head + 1} 头": (layer, head) for layer in range(2) for head in range(4)}
-
-
-def light(shape, look):
-    """CLS 从各块拿到的份额 [8, 8]。"""
-    at = SHOWN[shape]
-    if LOOKS[look] is None:
-        share = seen_by_cls[at]
-    else:
-        layer, head = LOOKS[look]
-        share = maps[layer, at, head, 0, 1:] / maps[layer, at, head, 0, 1:].sum()
-    return share.reshape(8, 8).numpy()
-
-
-def draw_seen(shape, look):
-    return plots.plot_seen((views[SHOWN[shape]].permute(1, 2, 0).numpy() + 1) / 2, light(shape, look), title=look)
-
-
-def describe_seen(shape, look):
-    on = float((light(shape, look).ravel() * on_shape[SHOWN[shape]].numpy()).sum())
-    return f"一张有{shape}的图，{look}：CLS 的份额有 {on:.0%} 落在图形所在的块上"
-
-
-explore(
-    draw_seen,
-    describe_seen,
-    shape=Knob("图形", list(SHOWN), kind="buttons"),
-    look=Knob("看哪一个", list(LOOKS), kind="select"),
-    name="10-rollout",
+first = {scene.shapes[0].kind: i for i, scene in reversed(list(enumerate(scenes)))}  # 每种形状的第一张
+chosen = [first[kind] for kind in ("triangle", "ring", "cross")]
+attention_widget(
+    looker,
+    views[chosen],
+    [((views[i].permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8) for i in chosen],
+    [ZH[scenes[i].shapes[0].kind] for i in chosen],
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 亮的块是 CLS 拿信息的地方。有的头几乎只看图形，有的头一半落在别处；展开是它们合起来的结果，亮处常在图形的边上，那里才分得出形状。
-# 若模型靠背景里的碎纹猜，亮处就该到处都有。注意力说的是信息从哪里流来，不证明那就是理由。
+# 橙色越深，CLS 从那一块拿得越多。有的头几乎只看图形，有的头一半落在别处；展开是它们合起来的结果，深处常在图形的边上，那里才分得出形状。
+# 若模型靠背景里的碎纹猜，橙色就该到处都有。注意力说的是信息从哪里流来，不证明那就是理由。
 # :::
 
 # %% [markdown]
@@ -606,7 +537,43 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 证据：数据少，卷积网赢
 #
-# 【待接：C14】
+# 一张 3×3 的小窗口在全图上滑，这样叠起来的叫卷积网。它的结构里预先放了两个假设，叫**归纳偏置**（inductive bias）：
+#
+# - **局部**：一层只看相邻的几格
+# - **平移等变**（translation equivariance）：每处用同一组权重，东西挪了，特征跟着挪
+#
+# 图像正好大多如此。ViT 只在一块之内有局部，块与块之间谁近谁远、挪了还是不是同一个东西，都要从数据里学。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-a
+# 手写数字，同样的图、同样的步数。训练的图从 1,437 张减到 50 张，谁掉得多？
+#
+# - A. ViT
+# - B. 卷积网
+# - C. 一样多
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+summary = figures_of(load_record("C14"))
+lines = {"小卷积网": summary["net"], "ViT": summary["vit"]}
+said = [
+    f"{name}：" + "，".join(f"{n:,} 张 {share:.0%}" for n, share in zip(AMOUNTS, line.mean))
+    for name, line in lines.items()
+]
+show_figure(
+    plots.plot_amounts(AMOUNTS, {name: line.values for name, line in lines.items()}, chance=0.1),
+    alt="没见过的手写数字上的正确率，四个种子的平均。" + "。".join(said),
+)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# :::{admonition} 看什么
+# :class: look
+# 阴影是四个种子里最好和最差的。图少时两条线离得远，图多了靠拢。卷积网只有三层，参数不到 ViT 的一半，赢在先验，不在大小。
+# 若先验没有用，两条线应当从头贴到尾。真实规模上的同一件事，就在下一节的表里：要到几千万、几亿张，ViT 才追上并反超。
+# :::
+
+# %%
+show_claim("C14")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -868,8 +835,22 @@ check("10-vit-6-next", next_answer)
 # %% [markdown]
 # ## 证据与考据
 #
-# 【待接：C14b、C14d 等】
+# ### 展开真的比别的办法准吗
 #
+# 正文只看了一个种子。这里换种子，再请两个对手：只看最后一层，和看梯度的大小。
+
+# %%
+show_claim("C14c")
+
+# %% [markdown]
+# ### 位置表里的网格
+#
+# 与训练以前、与打乱了的位置表相比：
+
+# %%
+show_claim("C14b")
+
+# %% [markdown]
 # ### 写错或写漏的几处
 #
 # “尺寸仍为 N×D = 65×1024”，前面刚说过 N = 64：
