@@ -7,6 +7,7 @@ pictures are the drawn world's own, all that hold one thing, in one image.
 """
 
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,19 +26,22 @@ from course_lib.data.world.scenes import COLOURS, KINDS, POSITIONS, at_position
 from course_lib.foundations.contrastive import similarities
 from course_lib.models.clip import CLIP
 from course_lib.widgets.figure import data_uri, source
-from course_lib.widgets.live_model import LiveModel, pack, spell
+from course_lib.widgets.live_model import LiveModel, pack
 from course_lib.widgets.style import COLORS, to_png, use_style
 
 MENUS = {"颜色": tuple(COLOURS), "形状": KINDS, "位置": POSITIONS}
 
 
-def read_caption(text: str, tokens: Sequence[str], *, start: Sequence[int], end: int) -> list[int]:
-    """start, the longest tokens that fit, end; where no token is a space, spaces only part words.
+WORD = re.compile(r"[a-z0-9]+(?:['’-][a-z0-9]+)*|[^\sa-z0-9]")  # an English word, or a single character
 
-    Raises ValueError that names what no token says.
-    """
-    pieces = [text] if " " in tokens else text.split()
-    return [*start, *(token for piece in pieces for token in spell(piece, tokens)), end]
+
+def read_caption(text: str, tokens: Sequence[str], *, start: Sequence[int], end: int) -> list[int]:
+    """start, a token for each word in lower case, end. Raises ValueError that names the words that no token says."""
+    known = {each: i for i, each in enumerate(tokens)}
+    words = WORD.findall(text.lower())
+    if unknown := [word for word in dict.fromkeys(words) if word not in known]:
+        raise ValueError(f"no token says {', '.join(unknown)}; write {text!r} without")
+    return [*start, *(known[word] for word in words), end]
 
 
 def atlas(height: int, width: int) -> UInt8[np.ndarray, "R C 3"]:

@@ -46,12 +46,14 @@ def plot_cost(photo: UInt8[np.ndarray, "S S 3"], patch: int, patches: Sequence[i
     shares = [100 * part / whole for part, whole in map(block_flops, tokens)]
     places = range(len(patches))
     colours = [COLORS["Q"] if each == patch else COLORS["grid"] for each in patches]
-    for axis, values, title in ((axes[1], tokens, "词元（对数）"), (axes[2], shares, "两两相乘占计算（%）")):
-        axis.barh(places, values, color=colours)
+    labels = [f"{count:,}" for count in tokens], [f"{share:.1f}" for share in shares]
+    for axis, values, texts, title in zip(axes[1:], (tokens, shares), labels, ("词元数", "两两相乘占计算（%）")):
+        axis.bar_label(axis.barh(places, values, color=colours), texts, padding=3, fontsize=11)
+        axis.margins(x=0.3)
+        axis.set_xticks([])
         axis.set_yticks(places, patches)
         axis.invert_yaxis()
         axis.set_title(title, fontsize=12)
-    axes[1].set_xscale("log")
     axes[1].set_ylabel("块的边长 P")
     return figure
 
@@ -93,6 +95,7 @@ def lay_over(axis: Axes, picture: UInt8[np.ndarray, "H W *C"], seen: Float[np.nd
     tint[..., 3] = 0.85 * seen / seen.max()
     axis.imshow(tint, extent=extent, aspect="auto")
     axis.set(xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
     axis.set_title(title, fontsize=11)
     axis.set_box_aspect(picture.shape[0] / picture.shape[1])
 

@@ -19,18 +19,11 @@ const OWN_STYLE = `
 
 const percent = (p) => (p < 0.001 ? "<0.1%" : `${(100 * p).toFixed(p < 0.0995 ? 1 : 0)}%`);
 
-// A caption as tokens, start and end with it; words that no token says, whole where they are of letters. Where no token
-// is a space, spaces only part words.
+// A caption as tokens, start and end with it, and the words that no token says: an English word or a single character.
 function readCaption(text, texts, { start, end }) {
-  const pieces = texts.includes(" ") ? [text] : text.split(/\s+/).filter(Boolean);
-  const spelt = pieces.map((piece) => ({ piece, ...spell(piece, texts) }));
-  const named = spelt.flatMap(({ piece, unknown }) =>
-    unknown.flatMap((each) => {
-      const words = /[A-Za-z]/.test(each) ? piece.match(/[A-Za-z]+/g).filter((word) => word.includes(each)) : [];
-      return words.length ? words : [each];
-    }),
-  );
-  return { ids: [...start, ...spelt.flatMap(({ found }) => found), end], unknown: [...new Set(named)] };
+  const words = text.toLowerCase().match(/[a-z0-9]+(?:['’-][a-z0-9]+)*|[^\sa-z0-9]/gu) ?? [];
+  const ids = words.map((word) => texts.indexOf(word));
+  return { ids: [...start, ...ids, end], unknown: [...new Set(words.filter((_, i) => ids[i] < 0))] };
 }
 
 // RGBA bytes of a picture -> [3 H W], -1 … 1, as data/world/render.py gives it to models.

@@ -9,7 +9,7 @@ shuffled: there no distance is nearer than another.
 import numpy as np
 import torch
 
-from course_lib.chapters.ch10_vit.scene_kinds import trained
+from course_lib.chapters.ch10_vit.scene_kinds import build, trained
 from course_lib.course.claims.core import Claim, Summary, Verdict
 
 START = 0.02  # as in the paper's code; from 0.2, which this course takes elsewhere, no grid is seen after so few steps
@@ -18,20 +18,24 @@ START = 0.02  # as in the paper's code; from 0.2, which this course takes elsewh
 def by_distance(positions: np.ndarray, n: int) -> list[float]:
     """Mean cosine of the vectors [n² D] of an n × n grid at distances 1 … n - 1, in patches, rounded."""
     vectors = positions - positions.mean(axis=0)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     row, column = np.divmod(np.arange(n * n), n)
     distance = np.hypot(row[:, None] - row, column[:, None] - column).round()
     return [float((vectors @ vectors.T)[distance == far].mean()) for far in range(1, n)]
 
 
 def measure(seed: int, *, progress, steps: int) -> dict[str, list[float]]:
-    figures = {}
-    for name, n_steps in (("untrained", 0), ("trained", steps)):
-        model = trained(seed, n_steps, progress, positions_std=START)
-        positions = model.positions.detach().double().numpy()[1:]
-        figures[name] = by_distance(positions, model.config.grid[0])
-    places = torch.randperm(len(positions), generator=torch.Generator().manual_seed(seed)).numpy()
-    return figures | {"shuffled": by_distance(positions[places], model.config.grid[0])}
+    torch.manual_seed(seed)
+    before = torch.nn.init.normal_(build().positions, std=START)
+    model = trained(seed, steps, progress, positions_std=START)
+    n = model.config.grid[0]
+    untrained, learned = (each.detach().double().numpy()[1:] for each in (before, model.positions))
+    places = np.random.default_rng(seed).permutation(n * n)
+    return {
+        "untrained": by_distance(untrained, n),
+        "trained": by_distance(learned, n),
+        "shuffled": by_distance(learned[places], n),
+    }
 
 
 def judge(figures: dict[str, Summary]) -> Verdict:
