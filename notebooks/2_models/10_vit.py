@@ -59,12 +59,14 @@
 # %% slideshow={"slide_type": "skip"}
 import numpy as np
 import torch
-from torch.nn.functional import conv2d, cosine_similarity, cross_entropy, gelu, unfold
+from torch.nn.functional import conv2d, cross_entropy, gelu, unfold
 from torch.testing import assert_close
 
+from course_lib import zoo
 from course_lib.chapters.ch10_vit import figures as plots
 from course_lib.chapters.ch10_vit import learning, scene_kinds
 from course_lib.chapters.ch10_vit.experiments.c14_data import AMOUNTS
+from course_lib.chapters.ch10_vit.experiments.c14b_grid import by_distance
 from course_lib.chapters.ch10_vit.whole_figure import plot_whole
 from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.pictures import digits, photograph
@@ -497,7 +499,7 @@ attention_widget(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 橙色越深，CLS 从那一块拿得越多。有的头几乎只看图形，有的头一半落在别处；展开是它们合起来的结果，深处常在图形的边上，那里才分得出形状。
+# 橙色越深，CLS 从那一块拿得越多。有的头几乎只看图形，有的头专看背景；展开是它们合起来的结果，深处常在图形的边上，那里才分得出形状。
 # 若模型靠背景里的碎纹猜，橙色就该到处都有。注意力说的是信息从哪里流来，不证明那就是理由。
 # :::
 
@@ -516,25 +518,22 @@ show_source(rollout)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 位置表学到了什么
 #
-# 没有人告诉位置表哪一行在上、哪一行在左，64 行刚开始都是很小的随机数。训练完，拿任意两行比余弦相似度。每一张小图是一个位置，点是它自己：
+# 没有人告诉位置表哪一行在上、哪一行在左，64 行刚开始都是很小的随机数。训练完，拿任意两行比余弦相似度，按它们在图上相隔几格平均：
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-rows = looker.positions.detach()[1:]
-rows = rows - rows.mean(0)
-alike = cosine_similarity(rows[:, None], rows[None], dim=-1)  # [N, N]
-centres = torch.cartesian_prod(torch.arange(8), torch.arange(8)).float()
-steps_apart = torch.cdist(centres, centres)
-near, far = (alike[mask].mean().item() for mask in ((steps_apart > 0) & (steps_apart < 1.1), steps_apart > 4))
+tables = {"训练后": looker, "训练前": scene_kinds.trained(1, 0, positions_std=0.02)}
+curves = {name: by_distance(model.positions.detach().double().numpy()[1:], 8) for name, model in tables.items()}
 show_figure(
-    plots.plot_positions(alike.numpy(), (8, 8)),
-    alt=f"8×8 张小图，每张是一个位置与全部 64 个位置的余弦相似度。上下左右相邻的平均 {near:.2f}，隔四格以上的平均 {far:.2f}；边上的位置和边上的像，中间的和中间的像",
+    plots.plot_by_distance(curves),
+    alt="两块相隔一到七格，位置的余弦相似度。"
+    + "；".join(f"{name}：" + "、".join(f"{value:.2f}" for value in line) for name, line in curves.items()),
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 边上的行和边上的行像，中间的和中间的像，邻居比远处的像。要认形状，“是不是靠边”比“第几行第几列”有用，它就先学了这个。
-# 论文的图 7 在 ImageNet 上练得久得多，同一行、同一列的都亮起来，看得出十字。若它什么也没有学到，除了那个点，全图应当是一片随机的浅色。
+# 紫线从左到右往下走：近的像，远的不像，“上下左右”是从数据里学来的。若它什么也没有学到，紫线该和灰线一样平。
+# 论文的图 7 练得久得多，连同一行、同一列都看得出来。三个种子和打乱的对照见章末 C14b。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -658,16 +657,17 @@ for name, config in SIZES.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 网页里画一个
 #
-# 下面就是本章训练的那个 `reader`，按 **运行** 就在你的浏览器里算，不需要内核，也不联网。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
+# 下面这个和本章的 `reader` 一样大，训练得久一些，训练时每张图都随机挪一个像素、墨色随机浓淡，没见过的读对近 99 %。按 **运行** 就在你的浏览器里算，不需要内核，也不联网。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
+page_model = zoo.load("vit-digits")
 live_vit(
-    reader,
+    page_model,
     scans[held_out[:12].numpy()],
     name="vit-digits",
-    what=f"ViT of {n_parameters(reader.config):,} parameters, trained on 1,437 handwritten digits of scikit-learn",
+    what=f"ViT of {n_parameters(page_model.config):,} parameters, trained on 1,437 handwritten digits: the zoo's vit-digits",
     licence="MIT",
-    about=f"{n_parameters(reader.config) / 10_000:.0f} 万参数的 ViT，只见过 1,437 个八像素见方的手写数字。按运行，它在这一页里读你画的。",
+    about=f"{n_parameters(page_model.config) / 10_000:.0f} 万参数的 ViT，只见过 1,437 个八像素见方的手写数字。按运行，它在这一页里读你画的。",
 )
 
 # %% [markdown] slideshow={"slide_type": "fragment"}

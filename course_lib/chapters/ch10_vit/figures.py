@@ -1,6 +1,6 @@
 """Figures of chapter 10: shuffled patches, confusions, positions that know the grid, and what data are worth.
 
-N patches · h, w rows and columns of the grid · H, W of a picture · K classes.  Numbers in, Figure out.
+H, W of a picture · K classes.  Numbers in, Figure out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from course_lib.widgets.style import CMAPS, COLORS
+from course_lib.widgets.style import CMAPS, COLORS, FULL
 
 
 def plot_shuffled(pictures: Sequence[np.ndarray], chances: Mapping[str, Sequence[np.ndarray]]) -> Figure:
@@ -55,22 +55,21 @@ def plot_confusions(table: np.ndarray, mistakes: Sequence[tuple[np.ndarray, int,
     return figure
 
 
-def plot_positions(alike: np.ndarray, grid: tuple[int, int]) -> Figure:
-    """For each patch a small map: how alike its row of positions is to every other's. alike [N N], −1 … 1."""
-    h, w = grid
-    figure, axes = plt.subplots(h, w, figsize=(4.6 * w / h + 0.9, 4.6), squeeze=False)
-    for at, axis in enumerate(axes.flat):
-        shown = axis.imshow(alike[at].reshape(h, w), cmap=CMAPS["signed"], vmin=-1, vmax=1)
-        axis.set(xticks=[], yticks=[])
-        row, column = divmod(at, w)
-        axis.plot(column, row, ".", ms=4, color=COLORS["ink"])
-    figure.colorbar(shown, ax=axes, label="余弦相似度", shrink=0.7)
+def plot_by_distance(curves: Mapping[str, Sequence[float]]) -> Figure:
+    """Mean cosine of two rows of positions over their distance on the grid, 1, 2, … patches. curves: name -> [far]."""
+    figure, axis = plt.subplots(figsize=FULL)
+    for (name, values), colour, style in zip(curves.items(), ("image", "muted"), ("o-", "s--")):
+        axis.plot(range(1, len(values) + 1), values, style, color=COLORS[colour], label=name)
+    axis.axhline(0, color=COLORS["grid"], lw=1)
+    axis.set(xlabel="两块相隔几格", ylabel="位置的余弦相似度")
+    axis.grid()
+    axis.legend()
     return figure
 
 
 def plot_amounts(amounts: Sequence[int], curves: Mapping[str, np.ndarray], *, chance: float) -> Figure:
     """Accuracy over the number of training pictures. curves: model -> [seeds amounts]; a band from least to most."""
-    figure, axis = plt.subplots(figsize=(6.4, 3.6))
+    figure, axis = plt.subplots(figsize=FULL)
     for (name, values), colour, marker in zip(curves.items(), ("K", "Q"), ("s", "o")):
         axis.fill_between(amounts, values.min(0), values.max(0), color=COLORS[colour], alpha=0.15, lw=0)
         axis.plot(amounts, values.mean(0), color=COLORS[colour], marker=marker, label=name)

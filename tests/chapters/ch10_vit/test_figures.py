@@ -38,7 +38,7 @@ def confusions():
 
 
 def positions():
-    return plots.plot_positions(np.eye(6), (2, 3))
+    return plots.plot_by_distance({"训练后": [0.2, 0.1, -0.1], "训练前": [0.0, 0.0, 0.0]})
 
 
 def amounts():
@@ -88,12 +88,10 @@ def test_confusions_colour_the_wrong_cells_alone():
     assert sum(text == "0 读成 1" for text in texts(figure)) == 2
 
 
-def test_each_position_marks_itself_on_its_own_map():
-    axes = positions().axes[:6]
-    assert [(line.get_xdata()[0], line.get_ydata()[0]) for axis in axes for line in axis.lines] == [
-        (0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1)
-    ]  # fmt: skip
-    assert np.array_equal(axes[4].images[0].get_array(), [[0, 0, 0], [0, 1, 0]])
+def test_distances_begin_at_one():
+    after, before, _ = positions().axes[0].lines
+    assert after.get_xdata().tolist() == [1, 2, 3] and after.get_ydata().tolist() == [0.2, 0.1, -0.1]
+    assert before.get_ydata().tolist() == [0, 0, 0]
 
 
 def test_the_band_goes_from_the_least_to_the_most():
