@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[04 注意力](../1_foundations/04_attention.ipynb)（softmax、因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（零样本）、[10 ViT](10_vit.ipynb)（切块、分类词元）。
 #
-# **阅读** 约 34 分钟，练习另加 43 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 35 分钟，练习另加 43 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -72,6 +72,7 @@ from tqdm.auto import tqdm
 from course_lib.chapters.ch11_clip import figures as plots
 from course_lib.chapters.ch11_clip.errata import COSINES
 from course_lib.chapters.ch11_clip.whole_figure import plot_whole
+from course_lib.chapters.ch11_clip.words import END, Words
 from course_lib.data.world.captions import ZH, caption
 from course_lib.data.world.render import render_batch, to_model
 from course_lib.data.world.scenes import COLOURS, FIVE_POSITIONS, KINDS, at_position, hold_out_triples
@@ -358,20 +359,13 @@ show_erratum("K11-2")
 
 # %% slideshow={"slide_type": "skip"}
 sentences = {kind: caption(at_position(*kind), sizes=False) for kind in seen + unseen}
-LETTERS = sorted(set("".join(sentences.values())))  # 29 个字，一个字一个词元
-END = len(LETTERS)  # 结束符
-
-
-def encode(texts):  # [M, L]：不够长的再补结束符，它后面的没人看
-    ids = torch.full((len(texts), max(map(len, texts)) + 1), END)
-    for row, text in zip(ids, texts):
-        row[: len(text)] = torch.tensor([LETTERS.index(letter) for letter in text])
-    return ids
+words = Words(sentences.values())  # 27 个字、句号，和两个记号：0 是结束符，也用来补齐
+encode = partial(words.encode, context=16)  # [M, 16]
 
 
 seen_ids, unseen_ids = (encode([sentences[kind] for kind in kinds]) for kinds in (seen, unseen))
 torch.manual_seed(0)
-config = CLIPConfig(image=ImageConfig(), text=TextConfig(n_vocab=END + 1, end=END, n_layers=1))
+config = CLIPConfig(image=ImageConfig(), text=TextConfig(n_vocab=words.n_vocab, context=16, end=END, n_layers=1))
 model = CLIP(config)
 batches = ((pictures[which, kind], seen_ids[kind]) for kind, which in iter(partial(some, 128), None))
 losses = train(model, batches, steps=200, lr=3e-3, loss=lambda model, pairs: clip_loss(model(*pairs)), progress=bar)
@@ -594,17 +588,6 @@ print(f"30 种写法合起来　　　　　　　　 {zero_shot(TEMPLATES):.0%}
 # :::{admonition} 讲者备注
 # :class: dropdown
 # 停 1.5 分钟。常问：“0.85 能当把握用吗？”答：不能，它是在你给的几句里分的；候选里没有对的，它也会把 1 分完。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 真的东西：表情
-#
-# 等 learn11：clip-emoji。
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 2 分钟。常问：等。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
