@@ -112,6 +112,17 @@ REFUTED = {
     "C12b": [
         {"varied_top_p": lambda values: values * 0.5},
     ],
+    "C14": [
+        {"net": lambda values: values * 0 + 0.5, "vit": lambda values: values * 0 + 0.5},
+        {"net": lambda values: values * 0 + 0.54, "vit": lambda values: values * 0 + 0.5},
+    ],
+    "C14b": [
+        {"trained": lambda values: values * 0 + 0.1},  # as alike far as near
+        {"trained": lambda values: -values},
+    ],
+    "C14c": [
+        {"rollout": 0.25, "area": 0.25},
+    ],
     "C13c": [
         {"forecast": same(0.95, 0.99, 1.1)},  # the law with a floor
         {"forecast": same(0.8, 0.7, 1.1)},  # the size before
@@ -176,6 +187,8 @@ PARTLY = {
     "C12": [{"by_size": 0.5}, {"held_out": BY_RATE, "mismatched": 0.2}],
     "C12b": [HARDLY_VARIED | {"varied_top_p": 310.0}],
     "C13c": [FORETOLD | {"loss_flat": 2.0}, FORETOLD | {"residual_flat": 0.0}],
+    "C14": [{"net": lambda values: values * 0 + 0.9, "vit": lambda values: values * 0 + 0.8}],
+    "C14c": [{"rollout": 0.6, "area": 0.25, "last": 0.8}],
     "C13d": [{"loss": CLEANED, "loss_other": same(0.5, 0.55, 0.6, 0.68, 0.65)}],
     "C13a": [GROWING | {"accuracy_smallest_longer": lambda values: values * 0 + np.array([[0.9], [0.6], [0.6]])}],
     "C13b": [{"in_context": 0.63, "tuned": 0.6}],
@@ -203,6 +216,7 @@ HOLDS = {
     "C15a": [SEATED],
     "C15b": [TEMPERED],
     "C15c": [{"equal_steps": same(0.2, 0.4, 0.6, 0.8), "equal_pictures": same(0.2, 0.4, 0.6, 0.8)}],
+    "C14c": [{"rollout": 0.8, "area": 0.25, "last": 0.6}],
     "C10e": [
         {
             "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),
