@@ -13,7 +13,7 @@ from course_lib.chapters.ch11_clip import emoji_clip
 from course_lib.chapters.ch11_clip.retrieval import retrieval_table
 from course_lib.training.loop import train
 
-STEPS = 450
+STEPS = 700
 BATCH = 96
 LR = 4e-3
 
