@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[02 位置编码](../1_foundations/02_positions.ipynb)（注意力不知道次序）、[04 注意力](../1_foundations/04_attention.ipynb)（多头、权重）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（pre-norm 的块）。
 #
-# **阅读** 约 40 分钟，练习另加 42 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 41 分钟，练习另加 42 分钟。**运行** 实测约 50 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -533,7 +533,7 @@ show_figure(
 # :::{admonition} 看什么
 # :class: look
 # 紫线从左到右往下走：近的像，远的不像，“上下左右”是从数据里学来的。若它什么也没有学到，紫线该和灰线一样平。
-# 论文的图 7 练得久得多，连同一行、同一列都看得出来。三个种子和打乱的对照见章末 C14b。
+# 论文的图 7 练得久得多，连同一行、同一列都看得出来。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -851,14 +851,6 @@ check("10-vit-6-next", next_answer)
 
 # %%
 show_claim("C14c")
-
-# %% [markdown]
-# ### 位置表里的网格
-#
-# 与训练以前、与打乱了的位置表相比：
-
-# %%
-show_claim("C14b")
 
 # %% [markdown]
 # ### 写错或写漏的几处
