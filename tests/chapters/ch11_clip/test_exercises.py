@@ -1,21 +1,67 @@
-"""Chapter 11's exercises: any correct way passes, and the values are counted."""
+"""Chapter 11's exercises: any correct way passes, and the values agree with the rooms."""
 
+import math
+
+import pytest
 import torch
 
 from course_lib.course.exercises import get_exercise, judge
+from course_lib.foundations.contrastive import clip_loss, info_nce, sigmoid_loss, similarities, soft_clip_loss
 
 
-def test_the_products_are_counted_one_by_one():
-    assert get_exercise("11-clip-1").solution == sum(1 for _ in range(3) for _ in range(5) for _ in range(4))
+def test_the_other_direction_is_that_of_the_room():
+    logits = torch.tensor([[0.8, 0.2], [0.4, 0.4]], dtype=torch.float64) / 0.2
+    assert info_nce(logits.mT).item() == pytest.approx(get_exercise("11-clip-1").solution, abs=1e-4)
+    assert clip_loss(logits + 0.5).item() == pytest.approx(clip_loss(logits).item())
+    assert sigmoid_loss(logits + 0.5).item() != pytest.approx(sigmoid_loss(logits).item())
+    assert get_exercise("11-clip-1-next").solution == "C"
 
 
-def test_shares_by_one_norm_pass():
-    assert judge(get_exercise("11-clip-2"), lambda counts: counts / torch.linalg.norm(counts, ord=1)).passed
+def test_the_losses_at_the_start_are_those_of_the_rooms():
+    N = get_exercise("11-clip-2").solution
+    assert info_nce(torch.zeros(N, N)).item() == pytest.approx(6.93, abs=0.005)
+    assert sigmoid_loss(torch.zeros(N, N)).item() == pytest.approx(get_exercise("11-clip-2-next").solution, rel=1e-4)
 
 
-def test_centring_by_a_product_passes():
-    def centred(x):
-        T = len(x)
-        return (torch.eye(T, dtype=x.dtype) - torch.full((T, T), 1 / T, dtype=x.dtype)) @ x
+def test_scores_by_the_room_and_by_hand_pass():
+    exercise = get_exercise("11-clip-3")
+    assert judge(exercise, lambda image, text, scale: similarities(image, text) * scale).passed
 
-    assert judge(get_exercise("11-clip-3"), centred).passed
+    def by_hand(image, text, scale):
+        return torch.stack([torch.stack([scale * (i @ t) / (i @ i * (t @ t)).sqrt() for t in text]) for i in image])
+
+    assert judge(exercise, by_hand).passed
+    logits = 2 * torch.eye(128) - 1
+    share = logits.softmax(-1)[0, 0].item()
+    assert 100 * share == pytest.approx(get_exercise("11-clip-3-next").solution, rel=0.02)
+
+
+def test_a_cut_that_keeps_the_end_passes_in_another_way():
+    def my_cut(ids, context):
+        body, end = ids[:-1], ids[-1]
+        return [*body[: context - 1], end]
+
+    assert judge(get_exercise("11-clip-4"), my_cut).passed
+
+
+def test_targets_counted_one_by_one_pass_and_twins_cost_ln_2():
+    def my_targets(captions):
+        return torch.tensor([[(a == b) / captions.count(a) for b in captions] for a in captions], dtype=torch.float64)
+
+    exercise = get_exercise("11-clip-5")
+    assert judge(exercise, my_targets).passed
+    captions = ["a", "b", "b", "c", "d", "e"]
+    targets = my_targets(captions)
+    best = 100 * (targets > 0).double()
+    lowest = clip_loss(best).item()
+    assert lowest == pytest.approx(get_exercise("11-clip-5-next").solution, abs=1e-3)
+    assert lowest == pytest.approx(2 * math.log(2) / 6)
+    assert soft_clip_loss(best, (targets > 0).double()).item() == pytest.approx(lowest)
+
+
+def test_directions_by_sum_pass():
+    def my_classes(features):
+        total = sum(prompt / prompt.norm(dim=-1, keepdim=True) for prompt in features)
+        return total / total.norm(dim=-1, keepdim=True)
+
+    assert judge(get_exercise("11-clip-6"), my_classes).passed

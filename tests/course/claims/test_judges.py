@@ -143,6 +143,17 @@ REFUTED = {
         {"tuned": 0.95},
         {"in_context": 0.2, "tuned": 0.1},
     ],
+    "C15a": [
+        {"clip_held": 0.4},
+    ],
+    "C15b": [
+        {"entropy": lambda values: values[:, ::-1]},
+        {"fixed": 0.9},
+    ],
+    "C15c": [
+        {"equal_steps": 0.9},
+        {"equal_steps": lambda values: values[:, ::-1]},
+    ],
 }
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
 HARDLY_VARIED = {"legal_temperature": same(1, 1, 1, 0, 0, 0, 0, 0), "varied_temperature": 300.0}
@@ -151,6 +162,8 @@ FORETOLD = {"forecast": same(0.99, 0.95, 1.1), "residual": 0.02}
 FORETOLD |= {"residual_flat": 0.5, "loss_flat": same(2, 1.5, 1, 0.5, 0.1, 0.01)}
 GROWING = {"accuracy": lambda values: 0.12 + np.arange(5) * np.array([0.1, 0.15, 0.2])[:, None] + 0 * values}
 GROWING |= {"accuracy_smallest_longer": 0.6}
+SEATED = {"clip_held": 0.97, "clip_all": 0.9, "head_seen": 0.95, "head_held": 0.0}
+TEMPERED = {"entropy": same(5.4, 5.0, 2.0, 0.5), "fixed": same(0.6, 0.9, 0.9, 0.7), "learned": 0.9}
 CLEANED = same(0.65, 0.68, 0.6, 0.55, 0.5)
 PARTLY = {
     "C00": [{"blind": lambda values: values + np.array([0, 0, 0.3, 0, 0, 0])}],
@@ -179,6 +192,9 @@ PARTLY = {
     "C13d": [{"loss": CLEANED, "loss_other": same(0.5, 0.55, 0.6, 0.68, 0.65)}],
     "C13a": [GROWING | {"accuracy_smallest_longer": lambda values: values * 0 + np.array([[0.9], [0.6], [0.6]])}],
     "C13b": [{"in_context": 0.63, "tuned": 0.6}],
+    "C15a": [{"clip_held": 0.7}, SEATED | {"head_held": 0.1}, SEATED | {"head_seen": 0.5}],
+    "C15b": [TEMPERED | {"learned": 0.5}, TEMPERED | {"fixed": same(0.6, 0.9, 0.9, 0.9)}],
+    "C15c": [{"equal_steps": same(0.2, 0.4, 0.6, 0.8), "equal_pictures": same(0.9, 0.9, 0.9, 0.8)}],
 }
 HOLDS = {
     "C11": [
@@ -198,6 +214,9 @@ HOLDS = {
     "C13c": [FORETOLD],
     "C13d": [{"loss": CLEANED, "loss_other": CLEANED}],
     "C14c": [{"rollout": 0.8, "area": 0.25, "last": 0.6}],
+    "C15a": [SEATED],
+    "C15b": [TEMPERED],
+    "C15c": [{"equal_steps": same(0.2, 0.4, 0.6, 0.8), "equal_pictures": same(0.2, 0.4, 0.6, 0.8)}],
     "C10e": [
         {
             "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),
