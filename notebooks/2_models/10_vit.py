@@ -521,7 +521,7 @@ show_source(rollout)
 # 没有人告诉位置表哪一行在上、哪一行在左，64 行刚开始都是很小的随机数。训练完，拿任意两行比余弦相似度，按它们在图上相隔几格平均：
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-tables = {"训练后": looker, "训练前": scene_kinds.trained(1, 0, positions_std=0.02)}
+tables = {"训练后": looker, "训练前": scene_kinds.build()}
 curves = {name: by_distance(model.positions.detach().double().numpy()[1:], 8) for name, model in tables.items()}
 show_figure(
     plots.plot_by_distance(curves),
