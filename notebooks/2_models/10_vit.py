@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[02 位置编码](../1_foundations/02_positions.ipynb)（注意力不知道次序）、[04 注意力](../1_foundations/04_attention.ipynb)（多头、权重）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（pre-norm 的块）。
 #
-# **阅读** 约 40 分钟，练习另加 42 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 40 分钟，练习另加 42 分钟。**运行** 实测约 50 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -66,7 +66,6 @@ from course_lib import zoo
 from course_lib.chapters.ch10_vit import figures as plots
 from course_lib.chapters.ch10_vit import learning, scene_kinds
 from course_lib.chapters.ch10_vit.experiments.c14_data import AMOUNTS
-from course_lib.chapters.ch10_vit.experiments.c14b_grid import by_distance
 from course_lib.chapters.ch10_vit.whole_figure import plot_whole
 from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.pictures import digits, photograph
@@ -518,11 +517,13 @@ show_source(rollout)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 位置表学到了什么
 #
-# 没有人告诉位置表哪一行在上、哪一行在左，64 行刚开始都是很小的随机数。训练完，拿任意两行比余弦相似度，按它们在图上相隔几格平均：
+# 没有人告诉位置表哪一行在上、哪一行在左，64 行刚开始都是很小的随机数。训练完，拿任意两行比余弦相似度，按它们在图上相隔几格平均（三个种子）：
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-tables = {"训练后": looker, "训练前": scene_kinds.trained(1, 0, positions_std=0.02)}
-curves = {name: by_distance(model.positions.detach().double().numpy()[1:], 8) for name, model in tables.items()}
+grid = figures_of(load_record("C14b"))
+curves = {
+    name: grid[key].mean for name, key in (("训练后", "trained"), ("训练前", "untrained"), ("训练后，打乱", "shuffled"))
+}
 show_figure(
     plots.plot_by_distance(curves),
     alt="两块相隔一到七格，位置的余弦相似度。"
@@ -532,8 +533,8 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 紫线从左到右往下走：近的像，远的不像，“上下左右”是从数据里学来的。若它什么也没有学到，紫线该和灰线一样平。
-# 论文的图 7 练得久得多，连同一行、同一列都看得出来。三个种子和打乱的对照见章末 C14b。
+# 紫线从左到右往下走：近的像，远的不像，“上下左右”是从数据里学来的。若它什么也没有学到，紫线该和另外两条一样平。
+# 论文的图 7 练得久得多，连同一行、同一列都看得出来。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -657,7 +658,7 @@ for name, config in SIZES.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 网页里画一个
 #
-# 下面这个和本章的 `reader` 一样大，训练得久一些，训练时每张图都随机挪一个像素、墨色随机浓淡，没见过的读对近 99 %。按 **运行** 就在你的浏览器里算，不需要内核，也不联网。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
+# 下面这个比本章的 `reader` 宽一些，训练得久一些，训练时每张图都随机挪一个像素、墨色随机浓淡，没见过的读对近 99 %。按 **运行** 就在你的浏览器里算，不需要内核，也不联网。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 page_model = zoo.load("vit-digits")

@@ -58,7 +58,7 @@ def plot_confusions(table: np.ndarray, mistakes: Sequence[tuple[np.ndarray, int,
 def plot_by_distance(curves: Mapping[str, Sequence[float]]) -> Figure:
     """Mean cosine of two rows of positions over their distance on the grid, 1, 2, … patches. curves: name -> [far]."""
     figure, axis = plt.subplots(figsize=FULL)
-    for (name, values), colour, style in zip(curves.items(), ("image", "muted"), ("o-", "s--")):
+    for (name, values), colour, style in zip(curves.items(), ("image", "muted", "K"), ("o-", "s--", "^:")):
         axis.plot(range(1, len(values) + 1), values, style, color=COLORS[colour], label=name)
     axis.axhline(0, color=COLORS["grid"], lw=1)
     axis.set(xlabel="两块相隔几格", ylabel="位置的余弦相似度")
