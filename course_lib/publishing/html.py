@@ -22,7 +22,17 @@ from course_lib.course.exercises.page import checked_in_page, page_html
 from course_lib.widgets.figure import MIME, PRELUDE, modules, script
 
 JUPYTER_WIDGET = "application/vnd.jupyter.widget-view+json"
-WIDGETS = {"explore", "live_poet", "live_text", "rope_rotation"}
+WIDGETS = {
+    "attention_widget",
+    "explore",
+    "live_clip",
+    "live_poet",
+    "live_text",
+    "live_vit",
+    "patch_widget",
+    "rope_rotation",
+    "similarity_widget",
+}
 PRESENTERS = WIDGETS | {"show_figure", "show_claim", "show_erratum", "show_source", "exercise"}
 _EXPORT = re.compile(r"^export\s+default\s+", re.MULTILINE)
 _OTHER_MODULE_SYNTAX = re.compile(r"^(import\b(?!\s*\()|export\b(?!\s+default\b))", re.MULTILINE)

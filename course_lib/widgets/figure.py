@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from course_lib.widgets.style import to_png, use_style
 
 JS = Path(__file__).with_name("js")
-PRELUDE = ("shared", "net")
+PRELUDE = ("shared", "net", "net_vision")
 MIME = "application/vnd.course.widget+json"
 MAX_FRAMES = 40
 MAX_PAYLOAD = 1_000_000  # bytes of JSON

@@ -3,14 +3,15 @@
     live_text(model, texts, prompt="春", name="poet", ...)      # any GPT2; poet.py has the course's own
 
 js/net.js computes, js/live_text.js shows; tests/site/test_live_models.py holds them equal to models/gpt2.py and
-decoding/sampling.py. On a page without a kernel the weights are a script of their own beside the pages, which is asked
-for when the reader presses 运行; with a kernel they come as bytes.
+decoding/sampling.py. live_vit.py and live_clip.py have the models that see. On a page without a kernel the weights are
+a script of their own beside the pages, which is asked for when the reader presses 运行; with a kernel they come as
+bytes.
 """
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,12 +19,14 @@ import torch
 import traitlets
 from einops import rearrange
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.decoding.fast_gpt import FastGPTReader
 from course_lib.decoding.sampling import log_probs, penalise, said_in, sample
 from course_lib.foundations.attention import attention_weights, causal_mask
+from course_lib.models.clip import CLIP
 from course_lib.models.gpt2 import GPT2
+from course_lib.models.vit import ViT
 from course_lib.widgets.figure import CourseWidget, publishing, source
 from course_lib.widgets.live_figure import plot_next_token
 from course_lib.widgets.style import to_png, use_style
@@ -31,17 +34,26 @@ from course_lib.widgets.style import to_png, use_style
 SHOWN = 10  # candidates for the next token
 
 
-def pack(model: GPT2, texts: Sequence[str], *, what: str, licence: str) -> tuple[dict[str, Any], bytes]:
+# what net.js and net_vision.js compute, and how many texts each takes with it: one a token, or one a class
+N_TEXTS: dict[type[nn.Module], Callable[[Any], int]] = {
+    GPT2: lambda config: config.n_vocab,
+    ViT: lambda config: config.n_classes,
+    CLIP: lambda config: config.text.n_vocab,
+}
+
+
+def pack(model: nn.Module, texts: Sequence[str], *, what: str, licence: str) -> tuple[dict[str, Any], bytes]:
     """Header and bytes of a model, as js/net.js unpacks them: fp16, little end first, one tensor after the other.
 
-    texts: what each token says; what: a sentence on the model; licence: of its weights.
-    Raises TypeError for another model, ValueError unless there are as many texts as tokens, and for weights that fp16
-    cannot hold.
+    texts: what each token, or each class of a ViT, says; what: a sentence on the model; licence: of its weights.
+    Raises TypeError for another model, ValueError unless there are as many texts as tokens or classes, and for weights
+    that fp16 cannot hold.
     """
-    if not isinstance(model, GPT2):
-        raise TypeError(f"net.js computes GPT2, got {type(model).__name__}")
-    if len(texts) != model.config.n_vocab:
-        raise ValueError(f"{len(texts)} texts for the {model.config.n_vocab} tokens of the model; give one a token")
+    kind = type(model)
+    if kind not in N_TEXTS:
+        raise TypeError(f"the page computes {', '.join(each.__name__ for each in N_TEXTS)}, got {kind.__name__}")
+    if len(texts) != (wanted := N_TEXTS[kind](model.config)):
+        raise ValueError(f"{len(texts)} texts for the {wanted} of the model; give one a token, or one a class")
     tensors, parts, offset = {}, [], 0
     for name, tensor in model.state_dict().items():
         half = tensor.detach().cpu().half()
@@ -50,7 +62,7 @@ def pack(model: GPT2, texts: Sequence[str], *, what: str, licence: str) -> tuple
         tensors[name] = [offset, list(tensor.shape)]
         offset += tensor.numel()
         parts.append(half.numpy().astype("<f2").tobytes())
-    header = {"what": what, "licence": licence, "kind": "GPT2", "config": asdict(model.config)}
+    header = {"what": what, "licence": licence, "kind": kind.__name__, "config": asdict(model.config)}
     return header | {"texts": list(texts), "tensors": tensors}, b"".join(parts)
 
 
@@ -136,14 +148,34 @@ def _short(share: float) -> float:
     return float(f"{max(share, 0):.6g}")
 
 
-class LiveText(CourseWidget):
+class LiveModel(CourseWidget):
+    """A widget with a model's weights: beside the pages on the site, as bytes with a kernel."""
+
+    local_only = ("header", "weights")
+
+    about = traitlets.Unicode().tag(sync=True)  # Chinese: what the reader can do
+    file = traitlets.Unicode().tag(sync=True)  # of the weights, beside the site's pages
+    header = traitlets.Dict().tag(sync=True)
+    weights = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, *, packed: tuple[dict[str, Any], bytes], name: str, **traits: Any) -> None:
+        """packed: as `pack` gives it; name: also of the weights' file; the rest as CourseWidget takes it."""
+        header, data = packed
+        file, self.script = weights_script(name, header, data)
+        local = {} if publishing() else {"header": header, "weights": data}
+        super().__init__(name=name, file=file, **local, **traits)
+
+    def payload(self) -> dict[str, Any]:
+        """What a page without a kernel needs, and the script that publishing lays beside the pages."""
+        return super().payload() | {"weights": {"file": self.file, "script": self.script}}
+
+
+class LiveText(LiveModel):
     """A language model that writes in the page. See `live_text`."""
 
     module = "live_text"
-    local_only = ("header", "weights")
     _esm = source("live_text")
 
-    about = traitlets.Unicode().tag(sync=True)
     prompt = traitlets.Unicode().tag(sync=True)
     start = traitlets.List().tag(sync=True)
     end = traitlets.List().tag(sync=True)
@@ -152,13 +184,6 @@ class LiveText(CourseWidget):
     seed = traitlets.Int().tag(sync=True)
     knobs = traitlets.Dict().tag(sync=True)
     still = traitlets.Dict().tag(sync=True)
-    file = traitlets.Unicode().tag(sync=True)  # of the weights, beside the site's pages
-    header = traitlets.Dict().tag(sync=True)
-    weights = traitlets.Bytes().tag(sync=True)
-
-    def payload(self) -> dict[str, Any]:
-        """What a page without a kernel needs, and the script that publishing lays beside the pages."""
-        return super().payload() | {"weights": {"file": self.file, "script": self.script}}
 
 
 def live_text(
@@ -199,12 +224,11 @@ def live_text(
         "repetition_penalty": repetition_penalty,
     }
     still = still_frame(model, texts, ids, end=end, seed=seed, knobs=knobs)
-    header, data = pack(model, texts, what=what, licence=licence)
-    file, script = weights_script(name, header, data)
     use_style()
     written = "".join(still["tokens"][len(start) :])
     likeliest = "，".join(f"{text.strip() or '换行'} {before:.0%}" for _, text, before, _ in still["next"][:3])
-    widget = LiveText(
+    return LiveText(
+        packed=pack(model, texts, what=what, licence=licence),
         first_frame=to_png(plot_next_token(still, breaks), dpi=100),
         alt=f"{about}模型从“{prompt}”写下去：“{written.strip()}”。读完“{prompt}”，它给下一个的概率最大的是：{likeliest}。",
         name=name,
@@ -217,8 +241,4 @@ def live_text(
         seed=seed,
         knobs=knobs,
         still=still,
-        file=file,
-        **({} if publishing() else {"header": header, "weights": data}),
     )
-    widget.script = script
-    return widget

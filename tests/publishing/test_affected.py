@@ -85,7 +85,11 @@ def test_a_change_in_a_room_selects_what_is_built_on_it_and_nothing_beside_it():
     } <= whole(wanted)
     assert wanted["tests/course/claims/test_records.py"] >= {"04", "09", None}
     beside = [test for test in wanted if test.startswith(("tests/data/", "tests/widgets/"))]
-    assert beside == ["tests/widgets/test_live_model.py"]  # a model that runs in the page is built on the rooms
+    seeing = ["tests/widgets/test_live_vision.py", "tests/widgets/test_vision.py"]
+    assert sorted(beside) == [
+        "tests/widgets/test_live_model.py",
+        *seeing,
+    ]  # a model that runs in the page is built on the rooms
     assert not {"tests/foundations/test_rope.py", "tests/parity/test_bpe_parity.py"} & wanted.keys()
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -14,6 +15,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import sample_page
 
 from course_lib.publishing import browser, site
+from course_lib.publishing.assets import guarded
+from course_lib.publishing.html import bundle, widget, widget_script
+from course_lib.publishing.models import write_models
 from course_lib.publishing.serve import server
 
 
@@ -96,3 +100,47 @@ def page(sample, visit):
     with visit(sample + "page.html", trouble) as page:
         yield page
     assert trouble == []
+
+
+@pytest.fixture
+def laid(tmp_path, chromium):
+    """laid(html, scheme, **files): an open page of these files, from http or from the disk; fails on any error."""
+    trouble, contexts = [], []
+    with server(tmp_path) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+
+        def opened(body, scheme="file", files=None, **context):
+            (tmp_path / "models").mkdir(exist_ok=True)
+            for name, text in (files or {}).items():
+                (tmp_path / name).write_text(text, "utf-8")
+            page = '<!doctype html><html lang="zh"><head><meta charset="utf-8"><title>t</title></head><body>'
+            (tmp_path / "page.html").write_text(guarded(page) + body, "utf-8")
+            http = f"http://127.0.0.1:{running.server_port}/page.html"
+            contexts.append(chromium.new_context(**context))
+            page = contexts[-1].new_page()
+            page.asked = []
+            page.on("request", lambda request: page.asked.append(request.url.rsplit("/", 1)[1]))
+            page.on("pageerror", lambda error: trouble.append(str(error)))
+            page.goto(http if scheme == "http" else (tmp_path / "page.html").as_uri())
+            return page
+
+        yield opened
+        for context in contexts:
+            context.close()
+        running.shutdown()
+    assert not trouble
+
+
+@pytest.fixture
+def published(laid, monkeypatch, tmp_path):
+    """published(make, scheme, **context): a page with the widget that make() gives, as publishing lays it out."""
+    monkeypatch.setenv("COURSE_PUBLISH", "1")
+
+    def shown(make, scheme="file", **context):
+        data = make()._repr_mimebundle_()[0]
+        notebook = new_notebook(cells=[new_code_cell(outputs=[new_output("display_data", data)])])
+        write_models([notebook], tmp_path)
+        body = f'{widget(bundle(data), data["image/png"])}<p id="after">…</p><script src="course-widgets.js"></script>'
+        return laid(body, scheme, {"course-widgets.js": widget_script()}, **context)
+
+    return shown

@@ -3,11 +3,9 @@
 import base64
 import itertools
 import json
-import threading
 
 import pytest
 import torch
-from nbformat.v4 import new_code_cell, new_notebook, new_output
 from playwright.sync_api import expect
 
 from course_lib import zoo
@@ -15,10 +13,6 @@ from course_lib.decoding.fast_gpt import FastGPTReader
 from course_lib.decoding.generation import greedy
 from course_lib.decoding.sampling import log_probs, penalise, said_in
 from course_lib.models.gpt2 import GPT2, GPT2Config
-from course_lib.publishing.assets import guarded
-from course_lib.publishing.html import bundle, widget, widget_script
-from course_lib.publishing.models import write_models
-from course_lib.publishing.serve import server
 from course_lib.widgets.figure import script, source
 from course_lib.widgets.live_model import attention_maps, distributions, live_text, pack, spell, weights_script
 
@@ -53,35 +47,6 @@ MODELS = {"characters": characters, "captions": captions}
 def weights_of(model, name="model"):
     texts = [chr(0x4E00 + i) for i in range(model.config.n_vocab)]
     return weights_script(name, *pack(model, texts, what="…", licence="MIT"))
-
-
-@pytest.fixture
-def laid(tmp_path, chromium):
-    """laid(html, scheme, **files): an open page of these files, from http or from the disk; fails on any error."""
-    trouble, contexts = [], []
-    with server(tmp_path) as running:
-        threading.Thread(target=running.serve_forever, daemon=True).start()
-
-        def opened(body, scheme="file", files=None, **context):
-            (tmp_path / "models").mkdir(exist_ok=True)
-            for name, text in (files or {}).items():
-                (tmp_path / name).write_text(text, "utf-8")
-            page = '<!doctype html><html lang="zh"><head><meta charset="utf-8"><title>t</title></head><body>'
-            (tmp_path / "page.html").write_text(guarded(page) + body, "utf-8")
-            http = f"http://127.0.0.1:{running.server_port}/page.html"
-            contexts.append(chromium.new_context(**context))
-            page = contexts[-1].new_page()
-            page.asked = []
-            page.on("request", lambda request: page.asked.append(request.url.rsplit("/", 1)[1]))
-            page.on("pageerror", lambda error: trouble.append(str(error)))
-            page.goto(http if scheme == "http" else (tmp_path / "page.html").as_uri())
-            return page
-
-        yield opened
-        for context in contexts:
-            context.close()
-        running.shutdown()
-    assert not trouble
 
 
 @pytest.fixture
@@ -225,18 +190,9 @@ def poet(**more):
 
 
 @pytest.fixture
-def show(laid, monkeypatch, tmp_path):
+def show(published):
     """show(scheme, make, **context): a page with the widget, as publishing lays it out."""
-    monkeypatch.setenv("COURSE_PUBLISH", "1")
-
-    def shown(scheme="file", make=poet, **context):
-        data = make()._repr_mimebundle_()[0]
-        notebook = new_notebook(cells=[new_code_cell(outputs=[new_output("display_data", data)])])
-        write_models([notebook], tmp_path)
-        body = f'{widget(bundle(data), data["image/png"])}<p id="after">…</p><script src="course-widgets.js"></script>'
-        return laid(body, scheme, {"course-widgets.js": widget_script()}, **context)
-
-    return shown
+    return lambda scheme="file", make=poet, **context: published(make, scheme, **context)
 
 
 def run(page):

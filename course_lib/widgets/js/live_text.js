@@ -55,22 +55,6 @@ const quoted = (text) => `「${shown(text)}」`;
 const tint = (weight) => `rgba(196, 105, 4, ${(0.75 * Math.sqrt(weight)).toFixed(3)})`;
 const percent = (p) => (p === 0 ? "0" : p < 0.001 ? "<0.1%" : `${(100 * p).toFixed(p < 0.0995 ? 1 : 0)}%`);
 
-// The reader's words as tokens, the longest that fits each time; what no token says is named.
-function spell(text, texts) {
-  const ids = new Map(texts.map((each, id) => [each, id]));
-  const longest = Math.max(...texts.map((each) => each.length));
-  const [found, unknown] = [[], []];
-  for (let i = 0; i < text.length; ) {
-    let size = Math.min(longest, text.length - i);
-    while (size > 0 && !ids.has(text.slice(i, i + size))) size -= 1;
-    const next = String.fromCodePoint(text.codePointAt(i));
-    if (size) found.push(ids.get(text.slice(i, i + size)));
-    else if (!unknown.includes(next)) unknown.push(next);
-    i += size || next.length;
-  }
-  return { found, unknown };
-}
-
 // The likeliest next tokens after the knobs, [id, before, after], and what the others have together, [before, after].
 function candidates(logits, said, knobs) {
   const before = softmax(logits);
@@ -246,10 +230,7 @@ export default {
       root.setAttribute("aria-busy", "true");
       say("正在取模型的权重 …");
       try {
-        const held = model.get("weights");
-        const weights = held?.byteLength
-          ? unpack(model.get("header"), new Uint8Array(held.buffer, held.byteOffset, held.byteLength))
-          : await fetchWeights(model.get("file"));
+        const weights = await weightsOf(model);
         net = Object.assign(new GPT2(weights), { texts: weights.texts });
       } catch (error) {
         say(`权重取不到（${error.message}）。请检查网络，再按一次运行。`, true);

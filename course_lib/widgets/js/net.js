@@ -150,6 +150,24 @@ function randomNumbers(seed) {
   return next;
 }
 
+// ---- words
+
+// The reader's words as tokens, the longest that fits each time; what no token says is named.
+function spell(text, texts) {
+  const ids = new Map(texts.map((each, id) => [each, id]));
+  const longest = Math.max(...texts.map((each) => each.length));
+  const [found, unknown] = [[], []];
+  for (let i = 0; i < text.length; ) {
+    let size = Math.min(longest, text.length - i);
+    while (size > 0 && !ids.has(text.slice(i, i + size))) size -= 1;
+    const next = String.fromCodePoint(text.codePointAt(i));
+    if (size) found.push(ids.get(text.slice(i, i + size)));
+    else if (!unknown.includes(next)) unknown.push(next);
+    i += size || next.length;
+  }
+  return { found, unknown };
+}
+
 // ---- weights: a header {config, texts, tensors: {name: [offset, shape]}} and 16-bit floats, little end first
 
 function fromHalf(bits) {
@@ -186,4 +204,11 @@ function fetchWeights(file) {
     for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
     return unpack(header, bytes);
   });
+}
+
+// The weights of a widget's model: with a kernel they come as bytes, on a page they are fetched.
+async function weightsOf(model) {
+  const held = model.get("weights");
+  if (!held?.byteLength) return fetchWeights(model.get("file"));
+  return unpack(model.get("header"), new Uint8Array(held.buffer, held.byteOffset, held.byteLength));
 }

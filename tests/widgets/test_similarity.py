@@ -1,0 +1,77 @@
+"""The matrix that the browser computes is foundations.contrastive's, its gradients torch's."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib.foundations.contrastive import clip_loss, sigmoid_loss
+from course_lib.widgets.figure import MIME
+from course_lib.widgets.similarity import row_softmax, similarity_widget
+
+CASES = [(2, 1.0), (5, 0.07), (8, 0.01)]
+
+
+def logits(n, tau):
+    cosines = 2 * torch.rand(n, n, dtype=torch.float64, generator=torch.Generator().manual_seed(n)) - 1
+    return (cosines / tau).requires_grad_()
+
+
+@pytest.mark.parametrize(("n", "tau"), CASES)
+def test_clips_loss_and_gradient_are_torchs(run_js, n, tau):
+    z = logits(n, tau)
+    ours = run_js("similarity", f"widget.maths.clipParts({json.dumps(z.tolist())})")
+    loss = clip_loss(z)
+    loss.backward()
+    assert ours["loss"] == pytest.approx(loss.item(), abs=1e-9)
+    for name, wanted in (("rows", z.softmax(1)), ("columns", z.softmax(0)), ("gradient", z.grad)):
+        np.testing.assert_allclose(ours[name], wanted.detach(), rtol=0, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize(("n", "tau"), CASES)
+@pytest.mark.parametrize("bias", [0, -10])
+def test_the_sigmoids_loss_and_gradient_are_torchs(run_js, n, tau, bias):
+    z = logits(n, tau)
+    given = json.dumps((z + bias).tolist())
+    ours = run_js("similarity", f"widget.maths.sigmoidParts({given})")
+    loss = sigmoid_loss(z + bias)
+    loss.backward()
+    assert ours["loss"] == pytest.approx(loss.item(), abs=1e-9)
+    np.testing.assert_allclose(ours["gradient"], z.grad, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(ours["probs"], (z + bias).sigmoid().detach(), rtol=0, atol=1e-12)
+
+
+def test_a_pair_that_stands_twice_is_a_negative_as_near_as_a_positive(run_js):
+    s = logits(4, 1).detach()
+    given = json.dumps(s.tolist())
+    ours = torch.tensor(run_js("similarity", f"widget.maths.doubled({given}, 1, 3)"), dtype=torch.float64)
+    who = [0, 1, 2, 1]
+    torch.testing.assert_close(ours, s[who][:, who], rtol=0, atol=0)
+    assert ours[1, 3] == ours[3, 1] == ours[1, 1] == ours[3, 3]
+
+
+def widget(n=3, **more):
+    pictures = np.zeros((n, 4, 4, 3), np.uint8)
+    return similarity_widget(np.eye(n), pictures, [f"第 {i} 句" for i in range(n)], **more)
+
+
+def test_the_payload_holds_what_the_page_computes_from(monkeypatch):
+    monkeypatch.setenv("COURSE_PUBLISH", "1")
+    state = widget(tau=0.5)._repr_mimebundle_()[0][MIME]["state"]
+    assert (state["similarities"], state["again"], state["tau"]) == (np.eye(3).tolist(), [0, 2], 0.5)
+    assert len(state["pictures"]) == 3 and state["texts"][1] == "第 1 句"
+
+
+def test_the_alt_text_says_what_the_diagonal_gets():
+    share = row_softmax(np.eye(3) / 0.5)[0, 0]
+    assert f"{share:.2f}、{share:.2f}、{share:.2f}" in widget(tau=0.5).first_alt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({"n": 1}, "N from 2 to 10"), ({"tau": 2}, "tau"), ({"bias": 1}, "bias"), ({"again": (1, 1)}, "two of the 3")],
+)
+def test_bad_input_is_refused_in_words(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        widget(**arguments)
