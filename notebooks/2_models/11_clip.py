@@ -652,7 +652,7 @@ print(f"对手：逐像素找最像的画，学过的东西 R@1 {emoji_clip.pixe
 data = emoji()
 QUERIES = {
     "企鹅": lambda thing: thing.name_zh == "企鹅",
-    "banana": lambda thing: thing.name_en == "banana",
+    "panda": lambda thing: thing.name_en == "panda",
     "鲸鱼": lambda thing: "鲸" in thing.name_zh,
     "蓝色的鱼": lambda thing: thing.kind == "animal-marine" and "鱼" in thing.name_zh,
     "会飞的动物": lambda thing: (
