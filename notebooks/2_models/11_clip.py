@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[04 注意力](../1_foundations/04_attention.ipynb)（softmax、因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（零样本）、[10 ViT](10_vit.ipynb)（切块、分类词元）。
 #
-# **阅读** 约 38 分钟，练习另加 43 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 40 分钟，练习另加 43 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -86,6 +86,7 @@ from course_lib.lesson import check, exercise, show_erratum, show_figure, start
 from course_lib.models.clip import CLIP, CLIPConfig, ImageConfig, ImageTower, TextConfig, ends
 from course_lib.training.loop import train
 from course_lib.widgets import Knob, explore
+from course_lib.widgets.live_clip import live_clip
 
 start("11")
 bar = partial(tqdm, delay=1, disable="COURSE_PUBLISH" in os.environ)
@@ -574,6 +575,27 @@ print(f"半句，“有一个红色。”　　　　　　{zero_shot(['有一�
 print(f"一个整句，30 种写法　　　　　　 {min(single):.0%} 到 {max(single):.0%}，平均 {np.mean(single):.0%}")
 print(f"30 种写法合起来　　　　　　　　 {zero_shot(TEMPLATES):.0%}")
 
+# %% [markdown] slideshow={"slide_type": "-"}
+# 换你来出题：拼一张图，写几句话，看它怎样分。模型就是本页刚训练的那个，按 **运行** 在浏览器里算。
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+live_clip(
+    model,
+    ["<终>", "<未知>", *words.ids],
+    ["左上角有一个红色圆形。", "左上角有一个红色圆环。", "右下角有一个红色圆形。", "圆形红色一个有左上角。"],
+    end=END,
+    name="clip-page",
+    what="本章训练的 CLIP，只见过一个图形的画面和中文说明",
+    licence="MIT",
+    about="按运行，模型就在这一页里读这张图和这些句子。中文，一行一句。",
+)
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# :::{admonition} 看什么
+# :class: look
+# 换颜色、形状、位置，对的那句应当跟着换。再把对的那句删掉：剩下的照样加起来是 1，它不会说“都不对”。若它只看颜色，前两句就该平分。
+# :::
+
 # %% [markdown]
 # 论文在 ImageNet 上：“a photo of a {label}.” 比只写词高 1.3 个百分点；80 种说法集成，再高 3.5。写法要像训练时见过的句子，模型没见过孤零零的词。
 #
@@ -630,7 +652,7 @@ print(f"对手：逐像素找最像的画，学过的东西 R@1 {emoji_clip.pixe
 data = emoji()
 QUERIES = {
     "企鹅": lambda thing: thing.name_zh == "企鹅",
-    "banana": lambda thing: thing.name_en == "banana",
+    "panda": lambda thing: thing.name_en == "panda",
     "鲸鱼": lambda thing: "鲸" in thing.name_zh,
     "蓝色的鱼": lambda thing: thing.kind == "animal-marine" and "鱼" in thing.name_zh,
     "会飞的动物": lambda thing: (
