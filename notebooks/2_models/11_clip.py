@@ -82,7 +82,7 @@ from course_lib.data.world.render import render_batch, to_model
 from course_lib.data.world.scenes import COLOURS, FIVE_POSITIONS, KINDS, at_position, hold_out_triples
 from course_lib.foundations.contrastive import clip_loss, info_nce, sigmoid_loss, similarities, soft_clip_loss
 from course_lib.foundations.gelu import gelu, quick_gelu
-from course_lib.lesson import check, exercise, show_erratum, show_figure, start
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, start
 from course_lib.models.clip import CLIP, CLIPConfig, ImageConfig, ImageTower, TextConfig, ends
 from course_lib.training.loop import train
 from course_lib.widgets import Knob, explore
@@ -542,6 +542,12 @@ print("学到的 1/τ 从 14.3 涨了：", bool(model.scale() > 14.3))
 # 第一名就对的比例，叫 **召回率** R@1（recall at 1）；前五名里有就算对，是 R@5。
 # 座位的问题没有了：类别就是一句话，新的话只要由学过的字组成，就有一个新的向量。
 
+# %% [markdown]
+# 换三个种子，中英文都学，再问一遍：
+
+# %%
+show_claim("C15a")
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
@@ -892,6 +898,20 @@ check("11-clip-6-next", next_answer)
 # %% [markdown]
 # ## 证据与考据
 #
+# ### 温度与批次
+#
+# τ 固定在四个值，再让它自己学：
+
+# %%
+show_claim("C15b")
+
+# %% [markdown]
+# 批次大，负样本多。步数相同时是好事；看过的图片一样多时，大批次的步数少，就不是了：
+
+# %%
+show_claim("C15c")
+
+# %% [markdown]
 # ### 式子与代码
 #
 # 讲义常写一个方向的式子，代码却有两个方向：

@@ -169,7 +169,7 @@ EXERCISES = [
             Mistake("channels_no_cls", 900, "颜色不另算词元：三个通道在同一块里。还要加上 CLS。"),
             Mistake("name", 16, "/16 是块的边长，不是块数。"),
         ],
-        hints=["竖着切几块？横着切几块？", "15 × 20，再加一个 CLS。"],
+        hints=["竖着切几块？横着切几块？", "竖 240÷16，横 320÷16；还有一个词元不是块。"],
         passes="(240 ÷ 16)·(320 ÷ 16) + 1。通道在块里，不增加词元。",
         tolerance=0.0,
         follow_up=Exercise(
@@ -203,7 +203,7 @@ EXERCISES = [
             "    B, C, H, W = images.shape\n"
             "    return images.reshape(B, (H // patch) * (W // patch), C * patch * patch)"
         ),
-        symptom="形状全对，训练损失也在降，只是总比别人高。把第一块画出来，不是左上角的小方块，是最上面的一条横纹。",
+        symptom="形状全对，训练损失也在降，只是总比别人高。第一块里的数不是左上角的小方块，而是第一个通道最上面的一条横纹。",
         solution=cut_into_patches,
         mistakes=[
             Mistake(
@@ -269,7 +269,7 @@ EXERCISES = [
         level=3,
         minutes=7,
         task=(
-            "位置表 `positions` [1+h·w, D]，第 0 行是 CLS 的，其余按行排，`old` = (h, w)。图变大了，网格成了 `new`。\n"
+            "位置表 `positions` [1+h·w, D]，第 0 行是 CLS 的，其余按行排，`old` = (h, w)。图变大了，网格成了 `new` = (h′, w′)。\n"
             "写 `my_resize(positions, old, new)`：CLS 的一行原样留在最前，其余看成 h×w 的图，"
             '用 `F.interpolate(…, mode="bilinear", align_corners=False)` 放缩。返回 [1+h′·w′, D]。'
             "（`F` 是 `torch.nn.functional`。）"
@@ -327,7 +327,7 @@ EXERCISES = [
                 Mistake("by_the_side", 338, "边长变成 1.71 倍，块数变成 1.71² 倍。"),
             ],
             hints=["384 ÷ 16 = 24。"],
-            passes="位置表从 197 行放缩到 577 行。",
+            passes="196 个块位置放缩成 576 个，CLS 的一行不动，共 577 行。",
             tolerance=0.0,
         ),
     ),
@@ -393,14 +393,14 @@ EXERCISES = [
             level=2,
             minutes=1,
             kind="choice",
-            task="把位置表的第 0 行加进 cls，再把第 0 行清零。输出会变吗？",
+            task="在改好的程序里，把位置表的第 0 行加进 cls，再把第 0 行清零。输出会变吗？",
             choices={"A": "不变", "B": "CLS 那一行变，别的不变", "C": "全都变"},
             solution="A",
             mistakes=[
                 Mistake("cls", "B", "CLS 的词元是 cls + positions[0]。把一个数从左边挪到右边，和不变。"),
                 Mistake("all", "C", "每个词元的输入都没有变，后面也就不会变。"),
             ],
-            passes="CLS 总在第 0 位，所以从头训练时给不给它位置都一样；装别人的权重时不一样。",
+            passes="并进 CLS，一个数也不变，公开的权重也一样；不能做的是把这一行直接丢掉。",
         ),
     ),
     Exercise(
@@ -508,7 +508,7 @@ EXERCISES = [
             "投影层：3·P²·768 个权重。位置表：(N+1)·768。",
             "投影层 3·(64 − 256)·768，位置表 (784 − 196)·768。",
         ],
-        passes="参数几乎不变，计算却是十几倍：块的大小不花参数，花算力。",
+        passes="投影层少 442,368，位置表多 451,584，几乎抵消；注意力表却约 16 倍，整个编码器的乘法约 4.5 倍。",
         tolerance=0.0,
         follow_up=Exercise(
             id="10-vit-6-next",
@@ -523,7 +523,7 @@ EXERCISES = [
                 Mistake("blocks", "C", "编码器只看 D 和层数，两个一样。"),
                 Mistake("cls", "D", "CLS 只有 D 个数。"),
             ],
-            passes="一块 3·32² = 3,072 个数，投影层是 3,072×768。块大一倍，投影层大三倍多。",
+            passes="一块 3·32² = 3,072 个数，投影层是 3,072×768。块的边长加倍，投影层的权重是原来的 4 倍。",
         ),
     ),
 ]
