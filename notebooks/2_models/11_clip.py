@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[04 注意力](../1_foundations/04_attention.ipynb)（softmax、因果掩码）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（零样本）、[10 ViT](10_vit.ipynb)（切块、分类词元）。
 #
-# **阅读** 约 40 分钟，练习另加 43 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 41 分钟，练习另加 43 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号

@@ -177,7 +177,7 @@ def _settle_epsilon(values: dict[str, object]) -> str:
     require(usual < 1e-5, f"for numbers about 1 the two differ by {usual}")
     require(tiny > 0.3, f"for numbers about 0.001 they differ by {tiny} only")
     return (
-        f"平常没有差别（{usual:g}），所以很少有人发现。可是一行数的方差小到 1e-6 上下时，eps 与方差一样大，差到 {tiny:g}。"
+        f"平常没有差别（{usual:g}），所以很少有人发现。可是一行数的方差小到 1e-6 时，eps 与方差一样大，差到 {tiny:g}。"
         "装别人的权重，eps 要跟着配置文件走。"
     )
 

@@ -269,7 +269,8 @@ EXERCISES = [
         level=3,
         minutes=7,
         task=(
-            "位置表 `positions` [1+h·w, D]，第 0 行是 CLS 的，其余按行排，`old` = (h, w)。图变大了，网格成了 `new` = (h′, w′)。\n"
+            "位置表 `positions` [1+h·w, D]，第 0 行是 CLS 的，其余按行排，`old` = (h, w)。"
+            "图变大了，网格成了 `new` = (h′, w′)。\n"
             "写 `my_resize(positions, old, new)`：CLS 的一行原样留在最前，其余看成 h×w 的图，"
             '用 `F.interpolate(…, mode="bilinear", align_corners=False)` 放缩。返回 [1+h′·w′, D]。'
             "（`F` 是 `torch.nn.functional`。）"
