@@ -50,6 +50,9 @@
 # | $E$ | 投影矩阵 | $[C P^2,\,D]$ |
 # | $p$ | 位置表 | $[N+1,\,D]$ |
 # | $z$ | 残差流 | $[N+1,\,D]$ |
+# | $A$ | 一层里各头平均的权重 | $[N+1,\,N+1]$ |
+# | $R$ | 展开：各层乘起来的份额 | $[N+1,\,N+1]$ |
+# | $I$ | 单位阵 | $[N+1,\,N+1]$ |
 # | $n$ | 编码器的块数 | |
 # :::
 
@@ -59,14 +62,22 @@ import torch
 from torch.nn.functional import conv2d, cross_entropy, gelu, unfold
 from torch.testing import assert_close
 
+from course_lib import zoo
 from course_lib.chapters.ch10_vit import figures as plots
+from course_lib.chapters.ch10_vit import learning, scene_kinds
+from course_lib.chapters.ch10_vit.experiments.c14_data import AMOUNTS
+from course_lib.chapters.ch10_vit.experiments.c14b_grid import by_distance
 from course_lib.chapters.ch10_vit.whole_figure import plot_whole
+from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.pictures import digits, photograph
+from course_lib.data.world.captions import ZH
 from course_lib.foundations.patches import PatchEmbedding, patchify, unpatchify
-from course_lib.lesson import check, exercise, show_erratum, show_figure, start
+from course_lib.foundations.rollout import rollout
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models.vit import SIZES, ViT, ViTConfig, n_parameters
 from course_lib.training.loop import train
-from course_lib.widgets import Knob, explore
+from course_lib.widgets.live_vit import live_vit
+from course_lib.widgets.vision import attention_widget, patch_widget
 
 start("10")
 
@@ -103,56 +114,30 @@ for side in (1, 2, 4, 16):
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 看见它：把照片切成块
 #
-# 一个小方块叫一个**图像块**（patch），边长 $P$。224×224 的照片，拨一拨 $P$，看块数和一块里的数怎样此消彼长。
+# 一个小方块叫一个**图像块**（patch），边长 $P$。224×224 的照片，拨一拨 $P$，看词元数怎样变。
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-PHOTOS = {
-    name: np.ascontiguousarray(photograph(name, width=336, height=224)[:, left : left + 224])
-    for name, left in (("china", 60), ("flower", 60))
-}
-
-
-def draw_cut(photo, patch):
-    n = 224 // patch
-    return plots.plot_cut(
-        PHOTOS[photo],
-        patch,
-        chosen=n * (n // 2) + n // 3,
-        title=f"块 {patch}：{n}×{n} = {n * n:,} 块，一块 {3 * patch**2:,} 个数",
-    )
-
-
-def describe_cut(photo, patch):
-    n = 224 // patch
-    return f"照片 {photo}，224×224，切成边长 {patch} 的块：{n} 行 {n} 列，共 {n * n} 块，每块 {3 * patch**2} 个数。右边放大了其中一块"
-
-
-explore(
-    draw_cut,
-    describe_cut,
-    photo=Knob("照片", list(PHOTOS), kind="buttons", texts=["亭台", "大丽花"]),
-    patch=Knob("块的边长 P", [8, 16, 32, 56, 112], kind="buttons"),
-    start={"patch": 16},
-)
+photo = np.ascontiguousarray(photograph("china", width=336, height=224)[:, 60:284])  # [224, 224, 3]
+patch_widget(photo)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 看右边放大的一块。$P=16$ 时，一块里还认得出瓦和栏杆的一角；$P=112$ 时四块就是全图，细节全挤在一个词元里。
-# 块数乘一块里的数永远是 150,528，切块一个像素也没有丢。若有丢失，把块拼回去就不是原图了。
+# 拨到 56，16 块就是全图，亭子的细节挤在几个词元里；拨到 8，有 785 个词元。中间的柱子是词元数，右边是注意力里两两相乘占了多少计算。
+# 右边的柱子比你想的短：块大的时候，钱几乎都花在逐个词元的矩阵上；块越小，两两相乘的一份才越大。若两者涨得一样快，右边的柱子就一样长。
 # :::
 
 # %% tags=["nbval-check-output"]
-picture = torch.from_numpy(PHOTOS["china"] / 255).float().permute(2, 0, 1)[None]  # [1, C, H, W]
+picture = torch.from_numpy(photo / 255).float().permute(2, 0, 1)[None]  # [1, C, H, W]
 for patch in (14, 16, 32):
     x = patchify(picture, patch)  # [1, N, C·P²]
     assert_close(unpatchify(x, patch, 224, 224), picture)
-    print(f"P = {patch}：{list(x.shape[1:])}，拼回去就是原图")
+    print(f"P = {patch}：{list(x.shape[1:])}，{x[0].numel():,} 个数，拼回去就是原图")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，从 112 拨到 8。常见问题：“除不尽怎么办？”答：先把图放缩到除得尽。“ViT-H/14 是 14 块吗？”答：不是，14 是块的边长，224÷14 = 16，共 256 块。
+# 停 1.5 分钟，从 56 拨到 8。常见问题：“除不尽怎么办？”答：先把图放缩到除得尽。“ViT-H/14 是 14 块吗？”答：不是，14 是块的边长，224÷14 = 16，共 256 块。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -247,8 +232,7 @@ assert_close(room(tiny), by_matmul)
 # %% slideshow={"slide_type": "skip"}
 scans, labels = digits()  # [1797, 8, 8]，0 … 255
 X, Y = torch.from_numpy(scans)[:, None] / 127.5 - 1, torch.from_numpy(labels)  # [1797, 1, 8, 8]
-order = torch.randperm(len(X), generator=torch.Generator().manual_seed(1))
-held_out, seen = order[:360], order[360:]
+held_out, seen = learning.split(1)  # 抽签：360 个，1,437 个
 
 
 def trained(with_positions, steps=500):
@@ -289,7 +273,7 @@ print(f"训练过的读对 {learned:.1%}，没见过的读对 {accuracy:.1%}")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。常见问题：“为什么不用 MNIST？”答：这份数据装好就有，不用下载，八像素见方，几秒钟训练完。
+# 停 1 分钟。常见问题：“为什么不用 MNIST？”答：这份数据装好就有，不用下载，八像素见方，几秒钟训练完。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -321,7 +305,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 3 分钟，手指着走一遍，每个方框先让学生报形状。常见问题：“CLS 放在最后行不行？”答：没有掩码，放哪里都行，只要训练和使用一致。
+# 停 2 分钟，手指着走一遍，每个方框先让学生报形状。常见问题：“CLS 放在最后行不行？”答：没有掩码，放哪里都行，只要训练和使用一致。
 # :::
 
 # %% [markdown]
@@ -451,20 +435,79 @@ for name, (original, shuffled) in right.items():
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 位置表自己学会了网格
-#
-# 【待接：C14c】
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1 分钟。常见问题：“为什么不直接给二维的正弦？”答：可以，论文试过，一样好。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 它在看哪里
 #
-# 【待接：注意力与展开】
+# 换一个图更大的模型：画出来的世界，32×32 的彩图，一张一个图形，$P=4$，切成 64 块，只问是哪一种形状。
+#
+# 分类只读 CLS 那一行，所以问：CLS 从哪些块拿了信息？一层一个头，看它那一行权重。可是第二层里，每一行已经掺了别的块。
+# **注意力展开**（attention rollout）把各层乘起来：
+#
+# $$
+# R=\frac{A_n+I}{2}\cdots\frac{A_1+I}{2}
+# $$
+#
+# $A$ 是一层里各头平均的权重，$I$ 是残差：一半留着自己，一半来自注意力。$R$ 的第 0 行，是 CLS 从每一行输入拿到的份额，和为 1。
+
+
+# %% slideshow={"slide_type": "skip"}
+looker = scene_kinds.trained(1, 400, positions_std=0.02)
+scenes = scene_kinds.scenes(10**6, 0, 300)  # 没见过的
+views, true_kinds = scene_kinds.pictures(scenes, 0)
+
+# %% [markdown]
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 图形站着的块约占画面的四分之一。展开以后，CLS 从图形所在的块拿到几成？它从来没有被告诉过图形在哪里，只被告诉是什么。
+#
+# - A. 四分之一，和面积一样
+# - B. 三分之一
+# - C. 一半以上
+# :::
+
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+with torch.no_grad():
+    maps = looker.attention_maps(views)  # [n, B, 头数, T, T]
+    right_kinds = (looker(views).argmax(-1) == true_kinds).float().mean()
+on_shape = torch.from_numpy(scene_kinds.covered(scenes))  # [B, N]，图形站着的块
+
+
+def share_on_shape(gaze):  # [B, N] → 平均有几成落在图形的块上
+    return ((gaze * on_shape).sum(1) / gaze.sum(1)).mean().item()
+
+
+rolled, last = share_on_shape(rollout(maps)[:, 0, 1:]), share_on_shape(maps[-1].mean(1)[:, 0, 1:])
+print(f"形状读对{'九成以上' if right_kinds > 0.9 else '不到九成'}")
+print(
+    f"落在图形上的：展开{'一半以上' if rolled > 0.5 else '不到一半'}，只看最后一层{'更多' if last > rolled else '更少'}"
+)
+
+# %% [markdown]
+# 找得到，可是只看最后一层落得更准，换种子也是（章末 C14c）。两层的小模型，最后一层已经够了，展开把第一层里散的也乘了进来。论文画的是 12 层以上的模型，那里最后一层的块早已互相掺透。
+#
+# 换着看每一层的每个头，最右边的“连乘”就是展开。也可以不问 CLS，问某一块在看哪里：
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+first = {scene.shapes[0].kind: i for i, scene in reversed(list(enumerate(scenes)))}  # 每种形状的第一张
+chosen = [first[kind] for kind in ("triangle", "ring", "cross")]
+attention_widget(
+    looker,
+    views[chosen],
+    [((views[i].permute(1, 2, 0).numpy() + 1) * 127.5).round().astype(np.uint8) for i in chosen],
+    [ZH[scenes[i].shapes[0].kind] for i in chosen],
+)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# :::{admonition} 看什么
+# :class: look
+# 橙色越深，CLS 从那一块拿得越多。有的头几乎只看图形，有的头专看背景；展开是它们合起来的结果，深处常在图形的边上，那里才分得出形状。
+# 若模型靠背景里的碎纹猜，橙色就该到处都有。注意力说的是信息从哪里流来，不证明那就是理由。
+# :::
+
+# %% [markdown]
+# 展开只有几行：
+
+# %%
+show_source(rollout)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -473,9 +516,72 @@ for name, (original, shuffled) in right.items():
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# ## 位置表学到了什么
+#
+# 没有人告诉位置表哪一行在上、哪一行在左，64 行刚开始都是很小的随机数。训练完，拿任意两行比余弦相似度，按它们在图上相隔几格平均：
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+tables = {"训练后": looker, "训练前": scene_kinds.trained(1, 0, positions_std=0.02)}
+curves = {name: by_distance(model.positions.detach().double().numpy()[1:], 8) for name, model in tables.items()}
+show_figure(
+    plots.plot_by_distance(curves),
+    alt="两块相隔一到七格，位置的余弦相似度。"
+    + "；".join(f"{name}：" + "、".join(f"{value:.2f}" for value in line) for name, line in curves.items()),
+)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# :::{admonition} 看什么
+# :class: look
+# 紫线从左到右往下走：近的像，远的不像，“上下左右”是从数据里学来的。若它什么也没有学到，紫线该和灰线一样平。
+# 论文的图 7 练得久得多，连同一行、同一列都看得出来。三个种子和打乱的对照见章末 C14b。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1 分钟。常见问题：“为什么不直接给二维的正弦？”答：可以，论文试过几种，一样好；学出来的省了人去设计。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 证据：数据少，卷积网赢
 #
-# 【待接：C14】
+# 一张 3×3 的小窗口在全图上滑，这样叠起来的叫卷积网。它的结构里预先放了两个假设，叫**归纳偏置**（inductive bias）：
+#
+# - **局部**：一层只看相邻的几格
+# - **平移等变**（translation equivariance）：每处用同一组权重，东西挪了，特征跟着挪
+#
+# 图像正好大多如此。ViT 只在一块之内有局部，块与块之间谁近谁远、挪了还是不是同一个东西，都要从数据里学。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-a
+# 手写数字，同样的图、同样的步数。训练的图从 1,437 张减到 50 张，谁掉得多？
+#
+# - A. ViT
+# - B. 卷积网
+# - C. 一样多
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+summary = figures_of(load_record("C14"))
+lines = {"小卷积网": summary["net"], "ViT": summary["vit"]}
+said = [
+    f"{name}：" + "，".join(f"{n:,} 张 {share:.0%}" for n, share in zip(AMOUNTS, line.mean))
+    for name, line in lines.items()
+]
+show_figure(
+    plots.plot_amounts(AMOUNTS, {name: line.values for name, line in lines.items()}, chance=0.1),
+    alt="没见过的手写数字上的正确率，四个种子的平均。" + "。".join(said),
+)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# :::{admonition} 看什么
+# :class: look
+# 阴影是四个种子里最好和最差的。图少时两条线离得远，图多了靠拢。卷积网只有三层，参数不到 ViT 的一半，赢在先验，不在大小。
+# 若先验没有用，两条线应当从头贴到尾。真实规模上的同一件事，就在下一节的表里：要到几千万、几亿张，ViT 才追上并反超。
+# :::
+
+# %%
+show_claim("C14")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -507,6 +613,7 @@ for name, (original, shuffled) in right.items():
 #
 # 同一个 ViT-L/16，只换预训练的数据（附录表 5，都在 384 像素上微调）：ImageNet 130 万张，76.5 %；I21k 1,400 万张，85.2 %；JFT 3 亿张，87.1 %。
 # 只有 130 万张、又不加强正则时，它比同样大小的卷积网低几个点（论文引言）。
+# 只取 JFT 的一部分时：900 万张，ViT-B/32 远不如 ResNet50；9,000 万张以上，反过来（4.3 节）。
 
 # %%
 show_erratum("K10-5")
@@ -550,7 +657,24 @@ for name, config in SIZES.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 网页里画一个
 #
-# 【待接：live】
+# 下面这个和本章的 `reader` 一样大，训练得久一些，训练时每张图都随机挪一个像素、墨色随机浓淡，没见过的读对近 99 %。按 **运行** 就在你的浏览器里算，不需要内核，也不联网。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+page_model = zoo.load("vit-digits")
+live_vit(
+    page_model,
+    scans[held_out[:12].numpy()],
+    name="vit-digits",
+    what=f"ViT of {n_parameters(page_model.config):,} parameters, trained on 1,437 handwritten digits: the zoo's vit-digits",
+    licence="MIT",
+    about=f"{n_parameters(page_model.config) / 10_000:.0f} 万参数的 ViT，只见过 1,437 个八像素见方的手写数字。按运行，它在这一页里读你画的。",
+)
+
+# %% [markdown] slideshow={"slide_type": "fragment"}
+# :::{admonition} 看什么
+# :class: look
+# 画一个 7，再补一横变成 2，看概率在哪一笔上翻过来。网页会先把你画的裁出来、摆到正中，缩成八像素见方，因为它没见过歪在角上的数字，也没有平移的先验。右边的橙色是 CLS 从各块拿到的份额：若它与笔画无关，换一个数字橙色也不动。
+# :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -721,8 +845,22 @@ check("10-vit-6-next", next_answer)
 # %% [markdown]
 # ## 证据与考据
 #
-# 【待接：C14b、C14d 等】
+# ### 展开真的比别的办法准吗
 #
+# 正文只看了一个种子。这里换三个种子，再请两个对手：只看最后一层，和看梯度的大小。
+
+# %%
+show_claim("C14c")
+
+# %% [markdown]
+# ### 位置表里的网格
+#
+# 与训练以前、与打乱了的位置表相比：
+
+# %%
+show_claim("C14b")
+
+# %% [markdown]
 # ### 写错或写漏的几处
 #
 # “尺寸仍为 N×D = 65×1024”，前面刚说过 N = 64：

@@ -1,38 +1,15 @@
-"""Figures of chapter 10: cuts, shuffled patches, confusions, positions that know the grid, where attention lies.
+"""Figures of chapter 10: shuffled patches, confusions, positions that know the grid, and what data are worth.
 
-N patches · h, w rows and columns of the grid · K classes.  Numbers in, Figure out.
+H, W of a picture · K classes.  Numbers in, Figure out.
 """
 
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_lib.widgets.style import CMAPS, COLORS
-
-
-def plot_cut(picture: np.ndarray, patch: int, *, title: str, chosen: int = 0) -> Figure:
-    """A picture with its cuts, and beside it one patch alone. picture [H W 3], 0 … 255; chosen: its number."""
-    H, W = picture.shape[:2]
-    row, column = divmod(chosen, W // patch)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 4.0), width_ratios=(2.4, 1))
-    left.imshow(picture)
-    for at in range(patch, W, patch):
-        left.axvline(at - 0.5, color=COLORS["paper"], lw=0.9)
-    for at in range(patch, H, patch):
-        left.axhline(at - 0.5, color=COLORS["paper"], lw=0.9)
-    corner = (column * patch - 0.5, row * patch - 0.5)
-    left.add_patch(plt.Rectangle(corner, patch, patch, fill=False, ec=COLORS["bad"], lw=2.5))
-    left.set_title(title)
-    right.imshow(picture[row * patch : (row + 1) * patch, column * patch : (column + 1) * patch])
-    right.set_title(f"第 {chosen} 块")
-    for axis in (left, right):
-        axis.set(xticks=[], yticks=[])
-    for spine in right.spines.values():
-        spine.set(visible=True, color=COLORS["bad"], linewidth=2.5)
-    return figure
+from course_lib.widgets.style import CMAPS, COLORS, FULL
 
 
 def plot_shuffled(pictures: Sequence[np.ndarray], chances: Mapping[str, Sequence[np.ndarray]]) -> Figure:
@@ -78,48 +55,25 @@ def plot_confusions(table: np.ndarray, mistakes: Sequence[tuple[np.ndarray, int,
     return figure
 
 
-def plot_positions(alike: np.ndarray, grid: tuple[int, int]) -> Figure:
-    """For each patch a small map: how alike its row of positions is to every other's. alike [N N], −1 … 1."""
-    h, w = grid
-    figure, axes = plt.subplots(h, w, figsize=(4.6 * w / h + 0.9, 4.6), squeeze=False)
-    for at, axis in enumerate(axes.flat):
-        shown = axis.imshow(alike[at].reshape(h, w), cmap=CMAPS["signed"], vmin=-1, vmax=1)
-        axis.set(xticks=[], yticks=[])
-        row, column = divmod(at, w)
-        axis.plot(column, row, ".", ms=4, color=COLORS["ink"])
-    figure.colorbar(shown, ax=axes, label="余弦相似度", shrink=0.7)
-    return figure
-
-
-def lay_over(axis: Axes, picture: np.ndarray, seen: np.ndarray) -> None:
-    """A picture [H W] or [H W 3], 0 … 1, darkened where seen [h w] is small."""
-    H, W = picture.shape[:2]
-    light = np.kron(seen / seen.max(), np.ones((H // seen.shape[0], W // seen.shape[1])))
-    axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    shade = np.zeros((H, W, 4))
-    shade[..., 3] = 0.85 * (1 - light)
-    axis.imshow(shade)
-    axis.set(xticks=[], yticks=[])
-
-
-def plot_seen(pictures: Sequence[np.ndarray], seen: Sequence[np.ndarray], titles: Sequence[str]) -> Figure:
-    """Pictures [H W 3], 0 … 1, above; below what of them the model looked at, seen [h w]."""
-    figure, axes = plt.subplots(2, len(pictures), figsize=(1.55 * len(pictures), 3.6), squeeze=False)
-    for (above, below), picture, light, title in zip(axes.T, pictures, seen, titles):
-        above.imshow(picture, cmap="gray", vmin=0, vmax=1)
-        above.set(xticks=[], yticks=[])
-        above.set_title(title, fontsize=12, loc="center")
-        lay_over(below, picture, light)
+def plot_by_distance(curves: Mapping[str, Sequence[float]]) -> Figure:
+    """Mean cosine of two rows of positions over their distance on the grid, 1, 2, … patches. curves: name -> [far]."""
+    figure, axis = plt.subplots(figsize=FULL)
+    for (name, values), colour, style in zip(curves.items(), ("image", "muted"), ("o-", "s--")):
+        axis.plot(range(1, len(values) + 1), values, style, color=COLORS[colour], label=name)
+    axis.axhline(0, color=COLORS["grid"], lw=1)
+    axis.set(xlabel="两块相隔几格", ylabel="位置的余弦相似度")
+    axis.grid()
+    axis.legend()
     return figure
 
 
 def plot_amounts(amounts: Sequence[int], curves: Mapping[str, np.ndarray], *, chance: float) -> Figure:
     """Accuracy over the number of training pictures. curves: model -> [seeds amounts]; a band from least to most."""
-    figure, axis = plt.subplots(figsize=(6.4, 3.6))
+    figure, axis = plt.subplots(figsize=FULL)
     for (name, values), colour, marker in zip(curves.items(), ("K", "Q"), ("s", "o")):
         axis.fill_between(amounts, values.min(0), values.max(0), color=COLORS[colour], alpha=0.15, lw=0)
         axis.plot(amounts, values.mean(0), color=COLORS[colour], marker=marker, label=name)
-    axis.axhline(chance, color=COLORS["muted"], ls=":", label="总猜最多的一类")
+    axis.axhline(chance, color=COLORS["muted"], ls=":", label="瞎猜")
     axis.set_xscale("log")
     axis.set_xticks(amounts, [f"{n:,}" for n in amounts])
     axis.minorticks_off()

@@ -28,11 +28,6 @@ def whole():
     return plot_whole(WIDE, np.linspace(0, 1, 48).reshape(4, 12), [("9", 0.32), ("5", 0.28)])
 
 
-def cut():
-    picture = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
-    return plots.plot_cut(picture, 2, chosen=4, title="块 2：2×3")
-
-
 def shuffled():
     found = [np.array([0.1, 0.9]), np.array([0.7, 0.3])]
     return plots.plot_shuffled([np.zeros((2, 2)), np.ones((2, 2))], {"有位置": found, "没有位置": found[:1] * 2})
@@ -43,12 +38,7 @@ def confusions():
 
 
 def positions():
-    return plots.plot_positions(np.eye(6), (2, 3))
-
-
-def seen():
-    light = np.array([[0.0, 1.0, 0.5]])
-    return plots.plot_seen([np.ones((2, 6, 3))], [light], ["红色圆形"])
+    return plots.plot_by_distance({"训练后": [0.2, 0.1, -0.1], "训练前": [0.0, 0.0, 0.0]})
 
 
 def amounts():
@@ -56,7 +46,7 @@ def amounts():
     return plots.plot_amounts([100, 1000], {"卷积网": low, "ViT": low / 2}, chance=0.19)
 
 
-ALL = [whole, cut, shuffled, confusions, positions, seen, amounts]
+ALL = [whole, shuffled, confusions, positions, amounts]
 
 
 @pytest.mark.parametrize("draw", ALL)
@@ -83,14 +73,6 @@ def test_the_whole_model_has_every_shape_and_names_the_classes():
     assert {"分数 [5]", "9", "32%", "5", "28%", "一块摊平：4 个数"} <= set(written)
 
 
-def test_the_cut_shows_the_chosen_patch_and_frames_its_place():
-    left, right = cut().axes
-    picture = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
-    assert np.array_equal(right.images[0].get_array(), picture[2:4, 2:4])
-    assert left.patches[0].get_xy() == (1.5, 1.5) and left.patches[0].get_width() == 2
-    assert len(left.lines) == 2 + 1
-
-
 def test_bars_are_the_probabilities_and_the_best_is_blue():
     bars = shuffled().axes[1].patches
     assert [bar.get_height() for bar in bars] == [0.1, 0.9]
@@ -106,18 +88,10 @@ def test_confusions_colour_the_wrong_cells_alone():
     assert sum(text == "0 读成 1" for text in texts(figure)) == 2
 
 
-def test_each_position_marks_itself_on_its_own_map():
-    axes = positions().axes[:6]
-    assert [(line.get_xdata()[0], line.get_ydata()[0]) for axis in axes for line in axis.lines] == [
-        (0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1)
-    ]  # fmt: skip
-    assert np.array_equal(axes[4].images[0].get_array(), [[0, 0, 0], [0, 1, 0]])
-
-
-def test_what_is_looked_at_most_stays_light():
-    below = seen().axes[1]
-    shade = below.images[1].get_array()[..., 3]
-    assert np.allclose(shade[0], 0.85 * (1 - np.array([0, 0, 1, 1, 0.5, 0.5])))
+def test_distances_begin_at_one():
+    after, before, _ = positions().axes[0].lines
+    assert after.get_xdata().tolist() == [1, 2, 3] and after.get_ydata().tolist() == [0.2, 0.1, -0.1]
+    assert before.get_ydata().tolist() == [0, 0, 0]
 
 
 def test_the_band_goes_from_the_least_to_the_most():

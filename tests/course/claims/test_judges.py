@@ -213,10 +213,10 @@ HOLDS = {
     "C13b": [{"in_context": 0.8, "tuned": 0.6}],
     "C13c": [FORETOLD],
     "C13d": [{"loss": CLEANED, "loss_other": CLEANED}],
+    "C14c": [{"rollout": 0.8, "area": 0.25, "last": 0.6}],
     "C15a": [SEATED],
     "C15b": [TEMPERED],
     "C15c": [{"equal_steps": same(0.2, 0.4, 0.6, 0.8), "equal_pictures": same(0.2, 0.4, 0.6, 0.8)}],
-    "C14c": [{"rollout": 0.8, "area": 0.25, "last": 0.6}],
     "C10e": [
         {
             "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),
