@@ -21,12 +21,12 @@ LR = 4e-3
 def train_live(
     steps: int = STEPS, *, seed: int = 0, progress: Callable[[Iterable], Iterable] = iter
 ) -> emoji_clip.EmojiCLIP:
-    """An EmojiCLIP that has seen two hands. progress wraps the steps, for example tqdm; Ctrl-C stops early."""
+    """An EmojiCLIP that has seen two hands. progress wraps the steps, for example tqdm."""
     batches = emoji_clip.batches_of(emoji_clip.live_rows, BATCH)
     torch.manual_seed(seed)
     model = emoji_clip.build()
     stream = (batches(100_000 * seed + step) for step in range(steps))
-    train(model, stream, steps=steps, lr=LR, loss=emoji_clip.loss, weight_decay=0.1, progress=progress)
+    train(model, stream, steps=steps, lr=LR, loss=emoji_clip.loss, weight_decay=0.1, progress=progress, history=[])
     return model.eval()
 
 

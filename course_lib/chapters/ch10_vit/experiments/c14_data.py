@@ -7,10 +7,10 @@ BiT. Here over 50 to 1,437 handwritten digits, against three layers of convoluti
 from course_lib.chapters.ch10_vit.learning import accuracy, convnet, taught, vit
 from course_lib.course.claims.core import Claim, Summary, Verdict
 
-AMOUNTS = (50, 100, 200, 400, 800, 1437)
+AMOUNTS = [50, 100, 200, 400, 800, 1437]
 
 
-def measure(seed: int, *, progress, amounts: tuple[int, ...], steps: int) -> dict[str, list[float]]:
+def measure(seed: int, *, progress, amounts: list[int], steps: int) -> dict[str, list[float]]:
     """Held-out accuracy of both, amount by amount: the same digits, as many steps."""
     builds = {"vit": vit, "net": convnet}
     right: dict[str, list[float]] = {name: [] for name in builds}
@@ -46,7 +46,7 @@ CLAIM = Claim(
     seeds=(2, 3, 4, 5),
     measure=measure,
     judge=judge,
-    quick={"amounts": (50, 1437), "steps": 120},
+    quick={"amounts": [50, 1437], "steps": 120},
     full={"amounts": AMOUNTS, "steps": 500},
     quick_seeds=(2,),
     labels={
