@@ -62,6 +62,39 @@ def best(result: dict) -> str:
     )
 
 
+PEERS = {
+    "vit_pytorch_style": "vit-pytorch style",
+    "open_clip_style": "open_clip style",
+    "torch_encoder": "nn.TransformerEncoder",
+    "transformers": "transformers",
+}
+
+
+def vision_steps(row: dict) -> str:
+    names = tuple(row["best_over_their_fp32"])
+    rows = [
+        [kind, *medians(found, ("ours", *names)), *(f"{row['times_as_fast'][kind][name]:.2f}" for name in names)]
+        for kind, found in row["images_per_second"].items()
+    ]
+    best = ["our fastest × their fp32", *[""] * (len(names) + 1)]
+    rows.append([*best, *(f"{row['best_over_their_fp32'][name]:.2f}" for name in names)])
+    titles = [PEERS[name] for name in names]
+    return f"{row['model']}\n\n" + table(["type", "ours", *titles, *(f"× {title}" for title in titles)], rows)
+
+
+def preparing(result: dict) -> str:
+    rows = [
+        [
+            row["processor"],
+            row["picture"],
+            *medians(row["images_per_second"], ("ours", "transformers")),
+            f"{row['times_as_fast']:.2f}",
+        ]
+        for row in result["preparing"]
+    ]
+    return table(["processor", "picture", "ours", "transformers", "×"], rows)
+
+
 def about(result: dict) -> str:
     machine = result["machine"]
     return (
@@ -71,7 +104,7 @@ def about(result: dict) -> str:
 
 
 def parts() -> dict[str, str]:
-    decoding, generation, training = load("decoding"), load("generation"), load("training")
+    decoding, generation, training, vision = (load(name) for name in ("decoding", "generation", "training", "vision"))
     return {
         "decoding": "\n\n".join((about(decoding), against(decoding, "design"), over_context(decoding))),
         "generation": "\n\n".join((about(generation), against(generation, "way"))),
@@ -83,6 +116,7 @@ def parts() -> dict[str, str]:
                 best(training),
             )
         ),
+        "vision": "\n\n".join((about(vision), *map(vision_steps, vision["steps"]), preparing(vision))),
     }
 
 

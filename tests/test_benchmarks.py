@@ -10,7 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RESULTS = BENCHMARKS / "results"
-NAMES = ("decoding", "generation", "training")
+NAMES = ("decoding", "generation", "training", "vision")
 
 
 def is_rate(found: dict) -> bool:
@@ -54,7 +54,25 @@ def check_training(result: dict) -> None:
             assert set(row["times_as_fast"][kind]) == peers and 0 < row["share_of_peak"][kind] < 1
 
 
-CHECKS = {"decoding": check_decoding, "generation": check_generation, "training": check_training}
+def check_vision(result: dict) -> None:
+    peers = ({"vit_pytorch_style", "torch_encoder"}, {"vit_pytorch_style", "open_clip_style"})
+    for row, names in zip(result["steps"], peers, strict=True):
+        names = names | {"transformers"}
+        assert row["parameters"] > 0 and set(row["best_over_their_fp32"]) == names
+        for kind, found in row["images_per_second"].items():
+            assert set(found) == {"ours", *names} and all(is_rate(each) for each in found.values())
+            assert set(row["times_as_fast"][kind]) == names
+    assert {row["processor"] for row in result["preparing"]} == {"ViT", "CLIP", "SigLIP"}
+    for row in result["preparing"]:
+        assert set(row["images_per_second"]) == {"ours", "transformers"} and row["times_as_fast"] > 0
+
+
+CHECKS = {
+    "decoding": check_decoding,
+    "generation": check_generation,
+    "training": check_training,
+    "vision": check_vision,
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,7 +82,7 @@ def test_it_runs_at_tiny_sizes(name, tmp_path):
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick", "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=BENCHMARKS.parent, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "tokens/s" in done.stdout
+    assert ("images/s" if name == "vision" else "tokens/s") in done.stdout
     result = json.loads(out.read_text(encoding="utf-8"))
     check_machine(result)
     CHECKS[name](result)
@@ -97,6 +115,14 @@ def test_stored_training_and_generation_were_measured_in_full():
     assert [row["parameters"] > 5_000_000 for row in training["steps"]] == [False, True]
     assert {row["batch"] for row in generation["against_transformers"]} == {1, 64}
     assert min(row["times_as_fast"]["ours"] for row in generation["against_transformers"]) >= 1
+
+
+def test_stored_vision_was_measured_in_full_and_never_slower():
+    result = json.loads((RESULTS / "vision.json").read_text(encoding="utf-8"))
+    assert [row["parameters"] > 800_000 for row in result["steps"]] == [True, True]
+    for row in result["steps"]:
+        assert row["batch"] == 128 and min(row["times_as_fast"]["fp32"].values()) >= 1
+    assert len(result["preparing"]) == 9 and min(row["times_as_fast"] for row in result["preparing"]) >= 1
 
 
 def test_the_tables_are_those_of_the_results(monkeypatch):

@@ -49,3 +49,15 @@ class GELUFeedForward(nn.Module):
 
     def forward(self, x: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
         return self.down(self.activation(self.up(x)))
+
+
+class QuickGELUFeedForward(GELUFeedForward):
+    """GELUFeedForward with quick_gelu, faster: x σ(1.702 x) is silu(1.702 x) / 1.702, with silu one fused kernel, and
+    both factors are moved into the two matrices, which are small. A test binds it to the readable one."""
+
+    def __init__(self, d_model: int, d_hidden: int):
+        super().__init__(d_model, d_hidden, quick_gelu)
+
+    def forward(self, x: Float[Tensor, "... D"]) -> Float[Tensor, "... D"]:
+        inner = functional.silu(functional.linear(x, 1.702 * self.up.weight, 1.702 * self.up.bias))
+        return functional.linear(inner, self.down.weight / 1.702, self.down.bias)

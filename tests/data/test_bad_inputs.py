@@ -4,14 +4,47 @@ from math import inf, nan
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from course_lib.chapters.ch06_transformer import numerals
 from course_lib.chapters.ch07_gpt1 import painters
+from course_lib.data import images
 from course_lib.data.text import corpora, demonstrations, minhash, mixture, quality_filter, web_text
 from course_lib.data.world import boxes, captions, dice, questions, render, rewards, scenes, video
 
 SCENE = scenes.scatter(0)
+GREY, HALF = np.full((5, 7, 3), 128, np.uint8), np.full((5, 7, 3), 0.5)
 CASES = [
+    (lambda: images.VIT([]), ValueError, "there are 0 pictures"),
+    (lambda: images.VIT("cat.png"), TypeError, "the picture is of type str; a Pillow image or an array is needed"),
+    (lambda: images.VIT([None]), TypeError, "the picture is of type NoneType"),
+    (lambda: images.VIT(Image.new("RGB", (0, 5))), ValueError, "the picture has 0×5 pixels; at least 1×1 is needed"),
+    (lambda: images.CLIP(GREY[:0]), ValueError, "the picture has 7×0 pixels; at least 1×1 is needed"),
+    (
+        lambda: images.CLIP(GREY[0, 0]),
+        ValueError,
+        r"the picture has shape \(3,\); \[H W\] or \[H W colours\], 1, 3",
+    ),
+    (lambda: images.CLIP(GREY[..., :2]), ValueError, r"the picture has shape \(5, 7, 2\); .* is needed$"),
+    (lambda: images.CLIP(GREY.transpose(2, 0, 1)), ValueError, r"\(3, 5, 7\); .*put the colours last: x.transpose"),
+    (lambda: images.SIGLIP(HALF * nan), ValueError, "105 of 105 numbers of the picture are NaN or infinite"),
+    (lambda: images.SIGLIP(np.where(HALF > 1, HALF, inf)), ValueError, "105 of 105 numbers"),
+    (lambda: images.SIGLIP(HALF * 255), ValueError, r"float64 from 127.5 to 127.5; 0 … 1 .*write x.astype\(np.uint8\)"),
+    (lambda: images.SIGLIP(HALF - 1), ValueError, r"holds float64 from -0.5 to -0.5; 0 … 1 is needed$"),
+    (lambda: images.SIGLIP(GREY * 2 + np.int64(256)), ValueError, "holds int64 from 256 to 256; 0 … 255 is needed$"),
+    (
+        lambda: images.SIGLIP(GREY > 3),
+        TypeError,
+        "the picture holds bool; give whole numbers 0 … 255 or",
+    ),
+    (
+        lambda: images.VIT(Image.new("I", (5, 7))),
+        ValueError,
+        "mode 'I', more than 8 bits a colour; give an array from 0",
+    ),
+    (lambda: images.CLIP(np.zeros((1, 1001), np.uint8)), ValueError, "1001×1, is over 1000 times as long as wide"),
+    (lambda: images.Preprocessing(size=0), ValueError, r"size \(0\) must be at least 1"),
+    (lambda: images.Preprocessing(size=2.5), TypeError, "size is 2.5; a whole number is needed"),
     (lambda: dice.Dice(0).sample([1, 2, 3], -1), ValueError, "cannot take -1 different items out of 3"),
     (lambda: dice.Dice(0).below(2.5), TypeError, "'float'"),
     (lambda: scenes.hold_out_triples(0, -5), ValueError, r"percent \(-5\) must lie in 0 … 100"),

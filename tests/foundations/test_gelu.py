@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from course_lib.foundations.gelu import GELUFeedForward, gelu, gelu_tanh, gelu_tanh_by_formula, quick_gelu
+from course_lib.foundations.gelu import (
+    GELUFeedForward,
+    QuickGELUFeedForward,
+    gelu,
+    gelu_tanh,
+    gelu_tanh_by_formula,
+    quick_gelu,
+)
 
 X = torch.linspace(-6, 6, 2001, dtype=torch.float64)
 
@@ -29,3 +36,18 @@ def test_layer_is_its_equation_and_counts():
     assert not torch.equal(GELUFeedForward(6, 24, quick_gelu).activation(x), layer.activation(x))
     with pytest.raises(ValueError, match="must be at least 1"):
         GELUFeedForward(6, 0)
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (2, 5, 8), (0, 8)])
+def test_quick_feed_forward_is_the_readable_one(shape):
+    """Values and every gradient, with large numbers, too."""
+    fast = QuickGELUFeedForward(8, 20).double()
+    readable = GELUFeedForward(8, 20, quick_gelu).double()
+    readable.load_state_dict(fast.state_dict())
+    x = (5 * torch.randn(shape, dtype=torch.float64)).requires_grad_()
+    y, expected = fast(x), readable(x)
+    torch.testing.assert_close(y, expected, atol=1e-12, rtol=0)
+    judge = torch.randn_like(y)
+    found = torch.autograd.grad(y, [x, *fast.parameters()], judge)
+    for mine, other in zip(found, torch.autograd.grad(expected, [x, *readable.parameters()], judge)):
+        torch.testing.assert_close(mine, other, atol=1e-12, rtol=0)
