@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from course_lib.hub.clip import image_config, one_eps, text_config, tower, tower_keys
+from course_lib.hub.clip import BUFFERS, image_config, one_eps, text_config, tower, tower_keys
 from course_lib.hub.core import (
     From,
     KeyMap,
@@ -28,7 +28,6 @@ BASE = dict(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_a
 IMAGE = BASE | dict(image_size=224, patch_size=16, num_channels=3)
 TEXT = BASE | dict(vocab_size=32000, max_position_embeddings=64)
 CHOICES = {"hidden_act": ("gelu_pytorch_tanh",), "attention_dropout": (0,), "vision_use_head": (True,)}
-BUFFERS = ("text_model.embeddings.position_ids", "vision_model.embeddings.position_ids")
 
 
 def load_siglip(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> SigLIP:
