@@ -22,6 +22,12 @@ const OWN_STYLE = `
 .course-widget-map:has(:checked) { outline: 2px solid #0961C4; }
 .course-widget-map:has(:focus-visible) { outline: 3px solid #5B9DF0; outline-offset: 1px; }
 .course-widget-vit-status { margin: .4em 0 0; min-height: 3em; font-size: .92em; }
+.course-widget-on-slide .course-widget-seeing { gap: .5em 1.4em; padding: .4em .8em; }
+.course-widget-on-slide .course-widget-seeing canvas { max-width: 8em; }
+.course-widget-on-slide .course-widget-seeing > div > p { display: none; }
+.course-widget-on-slide .course-widget-digit { line-height: 1.1; }
+.course-widget-on-slide .course-widget-maps { max-width: 13em; }
+.course-widget-on-slide .course-widget-vit-status { min-height: 1.5em; }
 `;
 
 const PAPER = 64; // the reader draws on so many squares a side
