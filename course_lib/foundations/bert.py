@@ -1,6 +1,6 @@
 """The parts of BERT (Devlin et al. 2018, arXiv:1810.04805) that BLIP's text model and BLIP-2's Q-Former are built from.
 
-B batch · T tokens · S tokens of the context, such as an image's patches · D width · Dv the context's width · V vocabulary
+B batch · T tokens · S tokens of the context, such as an image's · D width · Dv the context's width · V vocabulary
 A layer of BERT is three sublayers or two, each followed by a norm, LayerNorm(x + f(x)), eps 1e-12, biases everywhere:
     PostNorm(SelfAttention(D, H), D)              the tokens read each other
     PostNorm(CrossAttention(D, H, Dv), D)         the tokens read the context; BERT itself has none
@@ -105,9 +105,7 @@ class BertEmbeddings(nn.Module):
         """start: the position of the first token. Raises ValueError for empty texts and for texts past the context."""
         check_tensor("ids", ids)
         if ids.ndim != 2 or 0 in ids.shape:
-            raise ValueError(
-                f"ids {tuple(ids.shape)} must be [B T], T at least 1: even an empty text has its first token"
-            )
+            raise ValueError(f"ids {tuple(ids.shape)} must be [B T], T at least 1: an empty text has a first token too")
         end, context = start + ids.shape[1], len(self.positions)
         if end > context:
             raise ValueError(f"{end} tokens, the context holds {context}; cut the text, but keep its end")
@@ -142,9 +140,7 @@ def text_mask(
         raise ValueError(f"is_token {tuple(is_token.shape)} must have the shape of the ids, {tuple(ids.shape)}")
     if not is_token[:, 0].all():
         row = int((~is_token[:, 0]).nonzero()[0])
-        raise ValueError(
-            f"text {row} begins with padding, or is empty; pad behind the text: its first token is read out"
-        )
+        raise ValueError(f"text {row} begins with padding, or is empty; pad behind it: its first token is read out")
     there = rearrange(is_token, "B T -> B 1 1 T")
     return there if mask is None else mask & there
 
