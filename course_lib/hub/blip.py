@@ -47,10 +47,8 @@ def load_blip_captioner(folder: str | Path, *, dtype: torch.dtype = torch.float3
     tensors = read_blip(folder, "text_decoder.", "BlipForConditionalGeneration", config)
     take_copy(tensors, f"{HEAD}.decoder.weight", f"text_decoder.bert.{EMBEDDINGS}")
     take_copy(tensors, f"{HEAD}.decoder.bias", f"{HEAD}.bias")
-    text = "text_decoder.bert"
-    keys = pair_keys(config, text, "decode") | {"head.bias": From(f"{HEAD}.bias")}
-    keys |= linears({"head.transform": f"{HEAD}.transform.dense", "head.norm": f"{HEAD}.transform.LayerNorm"})
-    return build(lambda: Captioner(config), tensors, keys, ignored=buffers(text), dtype=dtype)
+    ignored = ["text_decoder.bert.embeddings.position_ids"]
+    return build(lambda: Captioner(config), tensors, captioner_keys(config), ignored=ignored, dtype=dtype)
 
 
 def load_blip_retriever(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Retriever:
@@ -60,9 +58,8 @@ def load_blip_retriever(folder: str | Path, *, dtype: torch.dtype = torch.float3
     """
     config = blip_config(folder)
     tensors = read_blip(folder, "text_encoder.", "BlipForImageTextRetrieval", config)
-    keys = pair_keys(config, "text_encoder", "encode")
-    keys |= linears({"project_image": "vision_proj", "project_text": "text_proj", "match": "itm_head"})
-    return build(lambda: Retriever(config), tensors, keys, ignored=buffers("text_encoder"), dtype=dtype)
+    ignored = ["text_encoder.embeddings.position_ids"]
+    return build(lambda: Retriever(config), tensors, retriever_keys(config), ignored=ignored, dtype=dtype)
 
 
 def blip_config(folder: str | Path) -> BLIPConfig:
@@ -105,9 +102,16 @@ def read_blip(folder: str | Path, prefix: str, name: str, config: BLIPConfig) ->
     return tensors
 
 
-def buffers(text: str) -> tuple[str, ...]:
-    """Keys of old checkpoints that are no weights."""
-    return (f"{text}.embeddings.position_ids",)
+def captioner_keys(config: BLIPConfig) -> KeyMap:
+    """ours: theirs."""
+    keys = pair_keys(config, "text_decoder.bert", "decode") | {"head.bias": From(f"{HEAD}.bias")}
+    return keys | linears({"head.transform": f"{HEAD}.transform.dense", "head.norm": f"{HEAD}.transform.LayerNorm"})
+
+
+def retriever_keys(config: BLIPConfig) -> KeyMap:
+    """ours: theirs."""
+    heads = {"project_image": "vision_proj", "project_text": "text_proj", "match": "itm_head"}
+    return pair_keys(config, "text_encoder", "encode") | linears(heads)
 
 
 def pair_keys(config: BLIPConfig, text: str, mode: str) -> KeyMap:
