@@ -68,7 +68,7 @@ def blip_config(folder: str | Path) -> BLIPConfig:
     image, text = tower(config, "vision_config", IMAGE), tower(config, "text_config", TEXT)
     for each in (image, text):
         check_choices(each, CHOICES)
-    check_choices(text, {"is_decoder": (True,), "encoder_hidden_size": (whole_number(image, "hidden_size"),)})
+    check_choices(text, {"is_decoder": (True,)})
     for each in (config, text):
         check_choices(each, {"tie_word_embeddings": (True,)})
     height, width = image_size(image)
