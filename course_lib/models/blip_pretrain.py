@@ -87,11 +87,12 @@ class Pretraining(nn.Module):
         with torch.no_grad():
             self.temperature.clamp_(*TEMPERATURES)
         seen = blip.look(images)
+        lm = caption_loss(blip, seen, ids, is_token, smoothing=self.config.smoothing)
         image_to_text, text_to_image, itc = self.contrast(images, seen, ids, is_token, alpha)
         other_image = hard_negatives(text_to_image[:, :n], None if same is None else same.mT, generator)
         other_text = hard_negatives(image_to_text[:, :n], same, generator)
         itm = match_loss(blip, seen, ids, is_token, other_image, other_text)
-        return Losses(itc, itm, caption_loss(blip, seen, ids, is_token, smoothing=self.config.smoothing))
+        return Losses(itc, itm, lm)
 
     def contrast(self, images, seen, ids, is_token, alpha) -> tuple[Tensor, Tensor, Tensor]:
         """Logits [B B+K] of images over texts and of texts over images, and ITC; the first B columns are the batch.
