@@ -1,7 +1,7 @@
 """C15d: a prompt like the sentences of training beats the bare word, and many prompts together beat one.
 
-Radford et al. 2021, section 3.1.4: on ImageNet "A photo of a {label}." gains 1.3 points over the bare label, an ensemble
-of 80 prompts 3.5 more.  Chapter 11.
+Radford et al. 2021, section 3.1.4: on ImageNet "A photo of a {label}." gains 1.3 points over the bare label, an
+ensemble of 80 prompts 3.5 more.  Chapter 11.
 A task asks for colour or for kind, in Chinese or in English, of held-out combinations. A template fixes what is not
 asked: 30 sentences ask for the colour, 40 for the kind.
 """
@@ -123,6 +123,6 @@ CLAIM = Claim(
         "chosen": "在学过的组合上最好的那一句",
         "together": "各句的方向平均，再变成长度 1",
     },
-    limits="整句里没问的两样是随手填的，多半与图不符；真的提示只有一处变。训练 250 步，步数多了三种都接近全对。"
+    limits="整句里没问的两样是随手填的，多半与图不符；真的提示只有一处变。只在图形画面上量，训练 250 步。"
     "快速形式只训练 8 步，还不会认。",
 )
