@@ -69,6 +69,16 @@ def test_captions_are_cut_into_tokens_and_strangers_named():
         live_clip(clip(), TOKENS, ["红圆红圆"], end=3, **WORDS)
     with pytest.raises(ValueError, match="captions is empty"):
         live_clip(clip(), TOKENS, [], end=3, **WORDS)
+    with pytest.raises(ValueError, match="'top left'"):
+        live_clip(clip(), TOKENS, ["红"], end=3, places=("centre", "right"), **WORDS)
+
+
+def test_the_reader_chooses_among_the_places_given():
+    made = live_clip(clip(), TOKENS, ["红"], end=3, places=("centre", "top left"), **WORDS)
+    assert made.menus[2] == {"label": "位置", "texts": ["中间", "左上角"]} and made.chosen[2] == 1
+    assert atlas(24, 32, ("centre", "top left")).shape[1] == 2 * 32
+    scene = at_position("red", "circle", "top left", height=24, width=32)
+    np.testing.assert_array_equal(atlas(24, 32, ("centre", "top left"))[:24, 32:], render(scene))
 
 
 def test_the_first_frame_ranks_by_the_models_softmax():

@@ -33,7 +33,7 @@ def plot_whole(config: CLIPConfig, image: np.ndarray, tokens: Sequence[str], cos
             ("加分类词元\n加位置\nLayerNorm", f"[{n + 1}, {D}]"),
             (f"块 × {image_config.n_layers}\n彼此都看得见", f"[{n + 1}, {D}]"),
             ("取分类词元\nLayerNorm", f"[{D}]"),
-            ("× W_图\n除以长度", f"[{E}]"),
+            ("投影\n除以长度", f"[{E}]"),
         ],
     )
     _tower(
@@ -45,7 +45,7 @@ def plot_whole(config: CLIPConfig, image: np.ndarray, tokens: Sequence[str], cos
             ("加位置", f"[{L}, {F}]"),
             (f"块 × {text_config.n_layers}\n因果掩码", f"[{L}, {F}]"),
             ("LayerNorm\n取结束符", f"[{F}]"),
-            ("× W_文\n除以长度", f"[{E}]"),
+            ("投影\n除以长度", f"[{E}]"),
         ],
     )
     inset = axis.inset_axes((0.0, TOP - 0.5, 1.0, 1.0), transform=axis.transData)
