@@ -53,6 +53,19 @@ def _pixel_after_pixel(images, patch):
     return images.permute(0, 2, 3, 1).reshape(len(images), -1, images.shape[1] * patch * patch)
 
 
+def _stripes_by_channel(images, patch):
+    B, C, H, W = images.shape
+    stripes = images.reshape(B, C, (H // patch) * (W // patch), patch * patch)
+    return stripes.transpose(1, 2).flatten(2)
+
+
+def _one_pixel_on(images, patch):
+    """Corners at 0, 1, 2, … where 0, P, 2P, … are meant: as many patches, and they overlap."""
+    windows = images.unfold(2, patch, 1).unfold(3, patch, 1)  # [B, C, H-P+1, W-P+1, P, P]
+    cells = windows[:, :, : images.shape[2] // patch, : images.shape[3] // patch]
+    return cells.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
+
+
 def _unflattened(images, patch):
     return cut_into_patches(images, patch).unflatten(2, (images.shape[1], patch, patch))
 
@@ -97,6 +110,21 @@ def _columns_first(positions, old, new):
     grid = positions[1:].reshape(*old, -1).permute(2, 1, 0)[None]
     grid = F.interpolate(grid, size=tuple(new), mode="bilinear", align_corners=False)
     return torch.cat([positions[:1], grid[0].flatten(1).T])
+
+
+def _flattened_by_columns(positions, old, new):
+    grid = F.interpolate(positions[1:].T.reshape(1, -1, *old), size=tuple(new), mode="bilinear", align_corners=False)
+    return torch.cat([positions[:1], grid[0].mT.flatten(1).T])
+
+
+def _other_cls(row):
+    """The class token's row made of the resized ones by `row`."""
+
+    def resize(positions, old, new):
+        moved = resize_positions(positions, old, new)[1:]
+        return torch.cat([row(moved), moved])
+
+    return resize
 
 
 def _width_behind(positions, old, new):
@@ -334,6 +362,12 @@ EXERCISES = [
                 _pixel_after_pixel,
                 "只把通道挪到了最后，再 reshape：还是横条，不是方块。先把 H 和 W 各拆成两维。",
             ),
+            Mistake(
+                "stripes_by_channel",
+                _stripes_by_channel,
+                "通道分开了，每个通道里还是横条：H、W 也要拆成 (H/P, P) 和 (W/P, P) 再换序。",
+            ),
+            Mistake("one_pixel_on", _one_pixel_on, "下一块从 P 格以外开始，你只挪了一个像素：起点是 i·P 和 j·P。"),
             Mistake("unflattened", _unflattened, "块切对了，还没有摊平：最后三维合成一维 C·P²。"),
         ],
         hints=[
@@ -425,6 +459,21 @@ EXERCISES = [
                 "网格里混进了 CLS 的一行，最后一块却丢了：网格是 positions[1:]，不是 positions[:-1]。",
             ),
             Mistake(
+                "flattened_by_columns",
+                _flattened_by_columns,
+                "放缩对了，摊平时却是一列一列。要按行排：[D, h′, w′] 直接 flatten(1)。",
+            ),
+            Mistake(
+                "cls_averaged",
+                _other_cls(lambda moved: moved.mean(0, keepdim=True)),
+                "CLS 的一行成了各块的平均。它原样留下：positions[:1]。",
+            ),
+            Mistake(
+                "cls_zero",
+                _other_cls(lambda moved: torch.zeros_like(moved[:1])),
+                "CLS 的一行成了 0。它原样留下：positions[:1]。",
+            ),
+            Mistake(
                 "batched",
                 lambda p, old, new: resize_positions(p, old, new)[None],
                 "多了一维 batch：返回 [1 + h′·w′, D]，不是 [1, 1 + h′·w′, D]。",
@@ -453,6 +502,7 @@ EXERCISES = [
             solution=577,
             mistakes=[
                 Mistake("no_cls", 576, "24×24 = 576 个块，还有 CLS。"),
+                Mistake("as_before_no_cls", 196, "196 是 224 的块数。384 ÷ 16 = 24，还有 CLS。"),
                 Mistake("two_more", 578, "24×24 = 576 个块，只加一个 CLS。"),
                 Mistake("as_before", 197, "197 是 224 的。384 ÷ 16 = 24。"),
                 Mistake("by_the_side", 338, "边长变成 1.71 倍，块数变成 1.71² 倍。"),
@@ -489,6 +539,16 @@ EXERCISES = [
                 "cls_without",
                 _cls_without_position,
                 "块的位置对了，CLS 还没有：第 0 行是它的。",
+            ),
+            Mistake(
+                "behind_with_its_own",
+                lambda patches, cls, positions: embed(patches, cls, positions).roll(-1, 1),
+                "每个词元的位置都对，CLS 却排到了最后。分类头读第 0 行：CLS 在最前。",
+            ),
+            Mistake(
+                "no_cls",
+                lambda patches, cls, positions: patches + positions[1:],
+                "CLS 没有拼上去：要返回 N+1 行。",
             ),
             Mistake("twice", _positions_twice, "块的位置加了两遍。先拼，再加一次。"),
             Mistake(
@@ -594,6 +654,23 @@ EXERCISES = [
                 "你去掉了最后一行一列。CLS 是第 0 个。",
             ),
             Mistake(
+                "from_cls",
+                lambda weights, grid: (_share(weights[:, 0, 1:]) * _distances(*grid, weights).mean(0)).sum(-1),
+                "你只用了 CLS 那一行。CLS 不在网格里，没有位置：用块看块的权重 weights[:, 1:, 1:]。",
+            ),
+            Mistake(
+                "cls_at_no_distance",
+                lambda weights, grid: (
+                    (weights[:, 1:, 1:] * _distances(*grid, weights)).sum((-1, -2)) / weights.shape[-1]
+                ),
+                "你把 CLS 当作距离 0 留在平均里。题目要去掉它的行和列，再重新归一。",
+            ),
+            Mistake(
+                "root_last",
+                lambda weights, grid: _per_query_of(weights, _distances(*grid, weights) ** 2).sqrt().mean(-1),
+                "先平均平方再开方，远的块占得太多。每一对先开方，再平均。",
+            ),
+            Mistake(
                 "averaged_over_keys",
                 lambda weights, grid: _per_query(weights, grid).mean(-1) / (grid[0] * grid[1]),
                 "按权重平均已经是求和：权重之和是 1，不要再除以块数。",
@@ -688,6 +765,8 @@ EXERCISES = [
             Mistake("turned_round", -9216, "大小对，正负反了：位置表多出来的比投影层少掉的多一点。"),
             Mistake("blocks", 4 * 85_054_464, "块里的矩阵只看 D，与图像块的大小无关。"),
             Mistake("one_channel", 304_128, "投影层忘了三个通道：一块是 3·P² 个数。"),
+            Mistake("new_projection", 147_456, "这是新的投影层一共多大。问的是变了多少：两处都要减去原来的。"),
+            Mistake("whole_table_no_cls", 784 * 768, "这是新的块位置一共多大。问的是变了多少：两处都要减去原来的。"),
             Mistake("whole_table", 785 * 768, "这是新的位置表一共多大。问的是变了多少：两处都要减去原来的。"),
             Mistake("rows", 12, "行数差得对：投影层少 576 行，位置表多 588 行。一行有 768 个数。"),
             Mistake("side", 433_152, "投影层的一块是 3·P² 个数，你用了 3·P。"),
