@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[02 位置编码](../1_foundations/02_positions.ipynb)（注意力不知道次序）、[04 注意力](../1_foundations/04_attention.ipynb)（多头、权重）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（pre-norm 的块）。
 #
-# **阅读** 约 40 分钟，练习另加 42 分钟。**运行** 实测约 50 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 44 分钟，练习另加 42 分钟。**运行** 实测约 50 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -66,6 +66,8 @@ from course_lib import zoo
 from course_lib.chapters.ch10_vit import figures as plots
 from course_lib.chapters.ch10_vit import learning, scene_kinds
 from course_lib.chapters.ch10_vit.experiments.c14_data import AMOUNTS
+from course_lib.chapters.ch10_vit.experiments.c14d_patch import PATCHES
+from course_lib.chapters.ch10_vit.experiments.c14e_emoji import SHARES
 from course_lib.chapters.ch10_vit.whole_figure import plot_whole
 from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.pictures import digits, photograph
@@ -298,7 +300,7 @@ show_figure(
 # :::{admonition} 看什么
 # :class: look
 # 虚线框和 GPT-2 的块一样，pre-norm，两条支路各加回主干。只有三处不同：入口换成切块和投影，注意力没有掩码，出口只读 CLS 那一行。
-# 若有掩码，站在最前面的 CLS 就谁也看不见。
+# 若照 GPT-2 加上掩码，站在最前面的 CLS 就只看得见自己。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -438,7 +440,7 @@ for name, (original, shuffled) in right.items():
 #
 # 换一个图更大的模型：画出来的世界，32×32 的彩图，一张一个图形，$P=4$，切成 64 块，只问是哪一种形状。
 #
-# 分类只读 CLS 那一行，所以问：CLS 从哪些块拿了信息？一层一个头，看它那一行权重。可是第二层里，每一行已经掺了别的块。
+# 分类只读 CLS 那一行，所以问：CLS 从哪些块拿了信息？若只有一层，看它那一行权重就够了。可是到第二层，每一行已经掺了别的块。
 # **注意力展开**（attention rollout）把各层乘起来：
 #
 # $$
@@ -517,7 +519,7 @@ show_source(rollout)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 位置表学到了什么
 #
-# 没有人告诉位置表哪一行在上、哪一行在左，64 行刚开始都是很小的随机数。训练完，拿任意两行比余弦相似度，按它们在图上相隔几格平均（三个种子）：
+# 没有人告诉位置表哪一行在上、哪一行在左，64 行刚开始都是很小的随机数，标准差 0.02，和论文的代码一样。训练完，拿任意两行比余弦相似度，按它们在图上相隔几格平均（三个种子）：
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 grid = figures_of(load_record("C14b"))
@@ -533,8 +535,8 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # :::{admonition} 看什么
 # :class: look
-# 紫线从左到右往下走：近的像，远的不像，“上下左右”是从数据里学来的。若它什么也没有学到，紫线该和另外两条一样平。
-# 论文的图 7 练得久得多，连同一行、同一列都看得出来。
+# 紫线从左往右下坡：近的像，远的不像，“上下左右”是从数据里学来的。最右一点又翘起来，那里只剩靠近两端的几对块。若它什么也没有学到，紫线该和另外两条一样平。
+# 起点要小：本课别处从 0.2 开始，学得快，可是同样的几百步里，随机数盖过了网格，看不出来。论文的图 7 练得久得多，连同一行、同一列都看得出来。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -578,7 +580,9 @@ show_figure(
 # :::{admonition} 看什么
 # :class: look
 # 阴影是四个种子里最好和最差的。图少时两条线离得远，图多了靠拢。卷积网只有三层，参数不到 ViT 的一半，赢在先验，不在大小。
-# 若先验没有用，两条线应当从头贴到尾。真实规模上的同一件事，就在下一节的表里：要到几千万、几亿张，ViT 才追上并反超。
+# 若先验没有用，两条线应当从头贴到尾。
+# 靠拢要看是什么图：把 emoji 分成八类，考第三家的画法，卷积网和 ViT 一样大。348 张时它领先 6 个百分点，2,786 张时 8 个，差距没有合上（章末 C14e）。
+# 真实规模上的同一件事，就在下一节的表里：要到几千万、几亿张，ViT 才追上并反超。
 # :::
 
 # %%
@@ -648,6 +652,36 @@ for name, config in SIZES.items():
 # %% [markdown]
 # 参数几乎全在编码器里，它只认 $D$ 和 $n$。图像块的边长只改两处：投影矩阵 $E$ 的行数，位置表 $p$ 的行数，一处变大，另一处就变小。
 # 从 16 减到 8，参数几乎不变，花的是算力。所以报 ViT 的大小，两个数都要说。
+#
+# 花了算力，换来什么？还是那些手写数字，同样的步数，只改块的边长：从 8（整张图一块）减到 1（一个像素一个词元）。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 一块之内，每个像素站在哪里是定死的；块与块之间谁挨着谁，要从 1,437 张里学。块越小，没见过的数字读得怎样？
+#
+# - A. 越来越准
+# - B. 没有差别
+# - C. 越来越差
+# :::
+
+# %% tags=["hide-input"]
+by_patch = figures_of(load_record("C14d"))
+cost, paired, scores = by_patch["products"].mean, by_patch["pairs"].mean, by_patch["right"]
+show_figure(
+    plots.plot_patches(PATCHES, paired, cost, scores.values),
+    alt="块的边长从 8 减到 1。"
+    + "；".join(f"边长 {p}：乘加 {n:,.0f} 次，读对 {right:.1%}" for p, n, right in zip(PATCHES, cost, scores.mean)),
+)
+
+# %% [markdown]
+# :::{admonition} 看什么
+# :class: look
+# 左图：每小一档，全部乘加变成 2.5、3.5、4.4 倍，因为橙线升得更陡，两两相乘到最后占了近两成。右图：花到 38 倍，读对的反而从近 99 % 降到 93 %。
+# 若小块总是更好，蓝线该往上走。图大、数据多时它确实往上走：同在 I21k 上预训练，再到 ImageNet 上微调，官方仓库报 B/32 花 4.2 小时，81.8 %；B/16 花 17.9 小时，84.6 %（都用 8 块 V100）。
+# :::
+
+# %%
+show_claim("C14d")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -658,7 +692,7 @@ for name, config in SIZES.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 网页里画一个
 #
-# 下面这个比本章的 `reader` 宽一些，训练得久一些，训练时每张图都随机挪一个像素、墨色随机浓淡，没见过的读对近 99 %。按 **运行** 就在你的浏览器里算，不需要内核，也不联网。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
+# 下面这个比本章的 `reader` 宽一些，训练得久一些，训练时每张图都随机转一点、拉宽或压窄一点、挪不到一个像素，没见过的读对近 99 %。按 **运行** 就在你的浏览器里算，不需要内核，也不联网。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 page_model = zoo.load("vit-digits")
@@ -721,7 +755,7 @@ except ValueError as error:
 # - **到第 11 章去**：分类头要固定的类。CLIP 不要头，让 CLS 那一行去对上一句话，于是类可以用文字说。
 # - **第 13、15 章**：不取 CLS，把 N 行全交给语言模型，图就成了一段“外语”。
 # - **第 17 章**：位置换成二维的旋转，图多大就切多少块。
-# - **同时代**：DeiT（2020-12）用更强的增广和蒸馏，只靠 ImageNet 训练好了 ViT；2023 年有人给 ViT 加几个空的寄存词元（register），注意力图干净了。
+# - **同时代**：DeiT（2020-12）只靠 ImageNet 就训练好了 ViT：把训练的图随机裁剪、变色，当成更多的图，再让 ViT 跟着一个卷积网老师学。2023 年有人在输入里多拼几个不对应任何图像块的词元，专给模型存放全图的信息，注意力图就干净了。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## 练习
@@ -823,7 +857,7 @@ check("10-vit-6-next", next_answer)
 # 2. 切块再投影就是步长等于窗口的卷积；一块 $C P^2$ 个数，$D$ 是另外定的宽度。
 # 3. CLS 拼在最前，再给 $N+1$ 个词元都加位置；没有位置，打乱图像块，分数一个也不变。
 # 4. 局部和平移都要从数据里学，所以数据少时卷积网赢；大数据上 ViT 花得少、做得一样好。
-# 5. 块从 16 减到 8，参数几乎不变，词元按平方、注意力按四次方涨。
+# 5. 块的边长减半，参数几乎不变，词元约 4 倍，注意力表约 16 倍；换来的准确率要靠大图和大数据。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -852,6 +886,27 @@ check("10-vit-6-next", next_answer)
 
 # %%
 show_claim("C14c")
+
+# %% [markdown]
+# ### 换成 emoji，差距合上了吗
+#
+# 1,393 样东西，三家各画一遍，分成八类。拿两家的画来训练，考第三家的；总猜最多的一类，能对 19 %。卷积网这次和 ViT 一样大：
+
+# %% tags=["hide-input"]
+drawn = figures_of(load_record("C14e"))
+shown = {"小卷积网": drawn["net"], "ViT": drawn["vit"]}
+counts = [round(2786 * share) for share in SHARES]
+show_figure(
+    plots.plot_amounts(counts, {name: line.values for name, line in shown.items()}, chance=1 / 8),
+    alt="没见过的一家画的 emoji，分对的份额，三个种子的平均。"
+    + "。".join(
+        f"{name}：" + "，".join(f"{n:,} 张 {share:.0%}" for n, share in zip(counts, line.mean))
+        for name, line in shown.items()
+    ),
+)
+
+# %%
+show_claim("C14e")
 
 # %% [markdown]
 # ### 位置表里的网格

@@ -126,11 +126,13 @@ def _printed_sizes() -> dict[str, object]:
 
 def _settle_printed_sizes(values: dict[str, object]) -> str:
     printed, with_head, bare, hidden, mixed = values.values()
+    base, large, huge = printed
     require(with_head == [87, 304, 632], f"with a head of 1,000 classes: {with_head}")
     require(printed not in (with_head, bare, hidden), f"{printed} is one of {with_head}, {bare}, {hidden}")
     require(mixed == printed, f"the mixed count gives {mixed}, printed are {printed}")
     return (
-        f"表 1 没有写图像块的大小，参数却跟着它变。按常用的 B/16、L/16、H/14 数，带不带头都凑不成 {printed}："
+        f"表 1 没有写图像块的大小，参数却跟着它变。按常用的 B/16、L/16、H/14 数，"
+        f"带不带头都凑不成表里的 {base}M、{large}M、{huge}M："
         f"Large 总是 {with_head[1]} 上下。我们试出一种数法全对上：Large 按 /32，"
         "预训练时头前面那层也数，分类的那层不数。这是推测，论文没有说怎样数。"
     )

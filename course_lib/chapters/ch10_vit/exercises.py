@@ -37,6 +37,39 @@ def _height_for_width(images, patch):
     return cells.permute(0, 2, 4, 1, 3, 5).reshape(B, -1, C * patch * patch)
 
 
+def _stretched(images, patch):
+    """Split as (P, h) where (h, P) is meant: a patch of every h-th row."""
+    B, C, H, W = images.shape
+    cells = images.reshape(B, C, patch, H // patch, patch, W // patch)
+    return cells.permute(0, 3, 5, 1, 2, 4).reshape(B, -1, C * patch * patch)
+
+
+def _unfolded_and_reshaped(images, patch):
+    numbers = F.unfold(images, patch, stride=patch)
+    return numbers.reshape(numbers.mT.shape)
+
+
+def _pixel_after_pixel(images, patch):
+    return images.permute(0, 2, 3, 1).reshape(len(images), -1, images.shape[1] * patch * patch)
+
+
+def _stripes_by_channel(images, patch):
+    B, C, H, W = images.shape
+    stripes = images.reshape(B, C, (H // patch) * (W // patch), patch * patch)
+    return stripes.transpose(1, 2).flatten(2)
+
+
+def _one_pixel_on(images, patch):
+    """Corners at 0, 1, 2, … where 0, P, 2P, … are meant: as many patches, and they overlap."""
+    windows = images.unfold(2, patch, 1).unfold(3, patch, 1)  # [B, C, H-P+1, W-P+1, P, P]
+    cells = windows[:, :, : images.shape[2] // patch, : images.shape[3] // patch]
+    return cells.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
+
+
+def _unflattened(images, patch):
+    return cut_into_patches(images, patch).unflatten(2, (images.shape[1], patch, patch))
+
+
 def _picture_cases(rng):
     shapes = ((1, 1, 2, 4, 2), (1, 2, 4, 2, 2), (2, 3, 6, 4, 2), (2, 3, 6, 9, 3))
     return [(torch.from_numpy(rng.normal(size=shape)), patch) for *shape, patch in shapes]
@@ -46,7 +79,7 @@ def resized(positions, old, new, *, mode="bilinear", turned=False, align=False):
     """Rows of a class token and of a grid `old` -> those of a grid `new`."""
     h, w = old[::-1] if turned else old
     grid = positions[1:].T.reshape(1, -1, h, w)
-    more = {"align_corners": align} if mode == "bilinear" else {}
+    more = {} if mode == "nearest" else {"align_corners": align}
     grid = F.interpolate(grid, size=tuple(new), mode=mode, **more)
     return torch.cat([positions[:1], grid.flatten(2)[0].T])
 
@@ -60,6 +93,45 @@ def resize_positions(positions, old, new):
 def _resized_in_a_line(positions, old, new):
     line = F.interpolate(positions[1:].T[None], size=new[0] * new[1], mode="linear", align_corners=False)
     return torch.cat([positions[:1], line[0].T])
+
+
+def _not_turned_back(positions, old, new):
+    grid = F.interpolate(positions[1:].T.reshape(1, -1, *old), size=tuple(new), mode="bilinear", align_corners=False)
+    return torch.cat([positions[:1], grid.reshape(-1, positions.shape[1])])
+
+
+def _grid_of_the_first_rows(positions, old, new):
+    moved = resize_positions(torch.cat([positions[:1], positions[:-1]]), old, new)
+    return torch.cat([positions[:1], moved[1:]])
+
+
+def _columns_first(positions, old, new):
+    """Rows laid out as [D, w, h]: the picture turned over."""
+    grid = positions[1:].reshape(*old, -1).permute(2, 1, 0)[None]
+    grid = F.interpolate(grid, size=tuple(new), mode="bilinear", align_corners=False)
+    return torch.cat([positions[:1], grid[0].flatten(1).T])
+
+
+def _flattened_by_columns(positions, old, new):
+    grid = F.interpolate(positions[1:].T.reshape(1, -1, *old), size=tuple(new), mode="bilinear", align_corners=False)
+    return torch.cat([positions[:1], grid[0].mT.flatten(1).T])
+
+
+def _other_cls(row):
+    """The class token's row made of the resized ones by `row`."""
+
+    def resize(positions, old, new):
+        moved = resize_positions(positions, old, new)[1:]
+        return torch.cat([row(moved), moved])
+
+    return resize
+
+
+def _width_behind(positions, old, new):
+    """[1, h, w, D] handed over as it is: h is taken for channels, w and D are resized."""
+    grid = positions[1:].reshape(1, *old, -1)
+    grid = F.interpolate(grid, size=tuple(new), mode="bilinear", align_corners=False)
+    return torch.cat([positions[:1], grid.reshape(-1, positions.shape[1])])
 
 
 def _not_transposed(positions, old, new):
@@ -97,6 +169,14 @@ def _cls_without_position(patches, cls, positions):
     return torch.cat([cls.expand(len(patches), 1, -1), patches + positions[1:]], dim=1)
 
 
+def _positions_twice(patches, cls, positions):
+    return embed(patches + positions[1:], cls, positions)
+
+
+def _one_cls_for_the_batch(patches, cls, positions):
+    return torch.cat([cls[None, None], patches], dim=1) + positions
+
+
 def _cls_behind(patches, cls, positions):
     return torch.cat([patches, cls.expand(len(patches), 1, -1)], dim=1) + positions
 
@@ -131,8 +211,27 @@ def _share(weights):
     return weights / weights.sum(-1, keepdim=True)
 
 
+def _per_query_of(weights, apart):
+    return (_share(weights[:, 1:, 1:]) * apart).sum(-1)
+
+
 def _per_query(weights, grid):
-    return (_share(weights[:, 1:, 1:]) * _distances(*grid, weights)).sum(-1)
+    return _per_query_of(weights, _distances(*grid, weights))
+
+
+def _without_itself(weights, grid):
+    seen = weights[:, 1:, 1:]
+    return (_share(seen * (1 - torch.eye(seen.shape[-1]).to(seen))) * _distances(*grid, weights)).sum(-1).mean(-1)
+
+
+def _to_the_favourite(weights, grid):
+    apart = _distances(*grid, weights)
+    return apart[torch.arange(len(apart)), weights[:, 1:, 1:].argmax(-1)].mean(-1)
+
+
+def _all_queries_in_one(weights, grid):
+    seen = weights[:, 1:, 1:]
+    return (seen * _distances(*grid, weights)).sum((-1, -2)) / seen.sum((-1, -2))
 
 
 def _over_heads(weights, grid):
@@ -168,6 +267,10 @@ EXERCISES = [
             Mistake("channels", 901, "颜色不另算词元：三个通道在同一块里，一块 768 个数。"),
             Mistake("channels_no_cls", 900, "颜色不另算词元：三个通道在同一块里。还要加上 CLS。"),
             Mistake("name", 16, "/16 是块的边长，不是块数。"),
+            Mistake("pixels", 76_800, "76,800 是像素数。一个词元是一块，不是一个像素。"),
+            Mistake("pixels_and_cls", 76_801, "76,800 是像素数。一个词元是一块，不是一个像素。CLS 加得对。"),
+            Mistake("numbers", 768, "768 是一块里有几个数：3·16²。问的是几块，再加 CLS。"),
+            Mistake("two_more", 302, "块有 300 个，另外只有一个 CLS：末尾没有别的词元。"),
         ],
         hints=["竖着切几块？横着切几块？", "竖 240÷16，横 320÷16；还有一个词元不是块。"],
         passes="(240 ÷ 16)·(320 ÷ 16) + 1。通道在块里，不增加词元。",
@@ -234,6 +337,38 @@ EXERCISES = [
                 lambda images, patch: F.unfold(images, patch, stride=patch),
                 "unfold 给出 [B, C·P², N]。再把后两维对调。",
             ),
+            Mistake(
+                "unfolded_and_reshaped",
+                _unfolded_and_reshaped,
+                "unfold 给出 [B, C·P², N]，你用 reshape 把它改成 [B, N, C·P²]：形状对了，数没有对调。用 .mT。",
+            ),
+            Mistake(
+                "no_stride",
+                lambda images, patch: F.unfold(images, patch).mT,
+                "窗口一步只走了一个像素，块互相重叠，块数也多了。要 stride=patch。",
+            ),
+            Mistake(
+                "channels_outside",
+                _cut((0, 1, 2, 4, 3, 5)),
+                "块切对了，通道却还在最外面：reshape 以后，一块里只有一种颜色，混进了别的块。h、w 要挪到 C 的前面。",
+            ),
+            Mistake(
+                "stretched",
+                _stretched,
+                "H 要拆成 (H/P, P)，你拆成了 (P, H/P)：一块里的行隔得很开，不是相邻的。",
+            ),
+            Mistake(
+                "pixel_after_pixel",
+                _pixel_after_pixel,
+                "只把通道挪到了最后，再 reshape：还是横条，不是方块。先把 H 和 W 各拆成两维。",
+            ),
+            Mistake(
+                "stripes_by_channel",
+                _stripes_by_channel,
+                "通道分开了，每个通道里还是横条：H、W 也要拆成 (H/P, P) 和 (W/P, P) 再换序。",
+            ),
+            Mistake("one_pixel_on", _one_pixel_on, "下一块从 P 格以外开始，你只挪了一个像素：起点是 i·P 和 j·P。"),
+            Mistake("unflattened", _unflattened, "块切对了，还没有摊平：最后三维合成一维 C·P²。"),
         ],
         hints=[
             "先把 H 拆成 (H/P, P)，W 拆成 (W/P, P)，得六维。",
@@ -300,6 +435,49 @@ EXERCISES = [
                 lambda p, old, new: resized(p, old, new, align=True),
                 "你用了 align_corners=True，四角被钉住。要 False。",
             ),
+            Mistake(
+                "bicubic", lambda p, old, new: resized(p, old, new, mode="bicubic"), "你用了双三次。题目要双线性。"
+            ),
+            Mistake(
+                "not_turned_back",
+                _not_turned_back,
+                "放缩以后是 [D, h′, w′]，直接 reshape 会把不同通道的数混在一起。先摊平，再转置。",
+            ),
+            Mistake(
+                "columns_first",
+                _columns_first,
+                "你把网格摆成了 [D, w, h]，行和列对调了。permute(2, 0, 1) 才是 [D, h, w]。",
+            ),
+            Mistake(
+                "width_behind",
+                _width_behind,
+                "interpolate 放缩最后两维。你给的是 [1, h, w, D]，它放缩了 w 和 D。先把 D 挪到第二维。",
+            ),
+            Mistake(
+                "first_rows",
+                _grid_of_the_first_rows,
+                "网格里混进了 CLS 的一行，最后一块却丢了：网格是 positions[1:]，不是 positions[:-1]。",
+            ),
+            Mistake(
+                "flattened_by_columns",
+                _flattened_by_columns,
+                "放缩对了，摊平时却是一列一列。要按行排：[D, h′, w′] 直接 flatten(1)。",
+            ),
+            Mistake(
+                "cls_averaged",
+                _other_cls(lambda moved: moved.mean(0, keepdim=True)),
+                "CLS 的一行成了各块的平均。它原样留下：positions[:1]。",
+            ),
+            Mistake(
+                "cls_zero",
+                _other_cls(lambda moved: torch.zeros_like(moved[:1])),
+                "CLS 的一行成了 0。它原样留下：positions[:1]。",
+            ),
+            Mistake(
+                "batched",
+                lambda p, old, new: resize_positions(p, old, new)[None],
+                "多了一维 batch：返回 [1 + h′·w′, D]，不是 [1, 1 + h′·w′, D]。",
+            ),
             Mistake("cls_last", _cls_last, "CLS 的一行跑到了最后。它留在第 0 行。"),
             Mistake("cls_from_the_end", _cls_at_the_end_taken, "你把最后一行当成了 CLS 的。CLS 是第 0 行。"),
             Mistake(
@@ -324,6 +502,8 @@ EXERCISES = [
             solution=577,
             mistakes=[
                 Mistake("no_cls", 576, "24×24 = 576 个块，还有 CLS。"),
+                Mistake("as_before_no_cls", 196, "196 是 224 的块数。384 ÷ 16 = 24，还有 CLS。"),
+                Mistake("two_more", 578, "24×24 = 576 个块，只加一个 CLS。"),
                 Mistake("as_before", 197, "197 是 224 的。384 ÷ 16 = 24。"),
                 Mistake("by_the_side", 338, "边长变成 1.71 倍，块数变成 1.71² 倍。"),
             ],
@@ -359,6 +539,27 @@ EXERCISES = [
                 "cls_without",
                 _cls_without_position,
                 "块的位置对了，CLS 还没有：第 0 行是它的。",
+            ),
+            Mistake(
+                "behind_with_its_own",
+                lambda patches, cls, positions: embed(patches, cls, positions).roll(-1, 1),
+                "每个词元的位置都对，CLS 却排到了最后。分类头读第 0 行：CLS 在最前。",
+            ),
+            Mistake(
+                "no_cls",
+                lambda patches, cls, positions: patches + positions[1:],
+                "CLS 没有拼上去：要返回 N+1 行。",
+            ),
+            Mistake("twice", _positions_twice, "块的位置加了两遍。先拼，再加一次。"),
+            Mistake(
+                "one_row_for_all",
+                lambda patches, cls, positions: embed(patches, cls, positions[:1]),
+                "每个词元都加了第 0 行。第 i 个词元加第 i 行：加整张表。",
+            ),
+            Mistake(
+                "one_cls",
+                _one_cls_for_the_batch,
+                "CLS 只有一份，图有 B 张：拼之前要用 expand 复制成 [B, 1, D]。",
             ),
             Mistake("cls_behind", _cls_behind, "CLS 拼到了最后，于是每个块又都错了一格。CLS 在最前。"),
             Mistake("last_row", _last_row_for_cls, "你把位置表的最后一行给了 CLS。它的是第 0 行。"),
@@ -410,10 +611,10 @@ EXERCISES = [
         level=3,
         minutes=7,
         task=(
-            "论文图 7 量每个头的**平均注意力距离**。`weights` [H, T, T] 是一层的权重，T = 1 + h·w，第 0 个是 CLS；"
+            "论文图 7 量每个头的**平均注意力距离**。`weights` [头数, T, T] 是一层的权重，T = 1 + h·w，第 0 个是 CLS；"
             "`grid` = (h, w)，块按行排。\n"
-            "写 `my_distance(weights, grid)`，返回 [H]：去掉 CLS 的行和列，每行重新归一；"
-            "对每个查询块，按权重平均它到各块的直线距离（相邻两块距离 1）；再对查询块平均。"
+            "写 `my_distance(weights, grid)`，返回 [头数]：去掉 CLS 的行和列，每行重新归一；"
+            "对每个查询块，按权重平均它到各块的直线距离（左右或上下相邻是 1，到自己是 0，也算在内）；再对查询块平均。"
         ),
         stub="def my_distance(weights, grid):\n    ...",
         solution=mean_distance,
@@ -434,17 +635,17 @@ EXERCISES = [
             ),
             Mistake(
                 "turned",
-                lambda weights, grid: (_share(weights[:, 1:, 1:]) * _distances(*grid[::-1], weights)).sum(-1).mean(-1),
+                lambda weights, grid: _per_query(weights, grid[::-1]).mean(-1),
                 "网格的高和宽写反了：块的坐标错了。",
             ),
             Mistake(
                 "streets",
-                lambda weights, grid: (_share(weights[:, 1:, 1:]) * _distances(*grid, weights, p=1.0)).sum(-1).mean(-1),
+                lambda weights, grid: _per_query_of(weights, _distances(*grid, weights, p=1.0)).mean(-1),
                 "你用的是横竖相加的距离。题目要直线距离。",
             ),
             Mistake(
                 "squared",
-                lambda weights, grid: (_share(weights[:, 1:, 1:]) * _distances(*grid, weights) ** 2).sum(-1).mean(-1),
+                lambda weights, grid: _per_query_of(weights, _distances(*grid, weights) ** 2).mean(-1),
                 "没有开平方。",
             ),
             Mistake(
@@ -452,13 +653,73 @@ EXERCISES = [
                 lambda weights, grid: (_share(weights[:, :-1, :-1]) * _distances(*grid, weights)).sum(-1).mean(-1),
                 "你去掉了最后一行一列。CLS 是第 0 个。",
             ),
+            Mistake(
+                "from_cls",
+                lambda weights, grid: (_share(weights[:, 0, 1:]) * _distances(*grid, weights).mean(0)).sum(-1),
+                "你只用了 CLS 那一行。CLS 不在网格里，没有位置：用块看块的权重 weights[:, 1:, 1:]。",
+            ),
+            Mistake(
+                "cls_at_no_distance",
+                lambda weights, grid: (
+                    (weights[:, 1:, 1:] * _distances(*grid, weights)).sum((-1, -2)) / weights.shape[-1]
+                ),
+                "你把 CLS 当作距离 0 留在平均里。题目要去掉它的行和列，再重新归一。",
+            ),
+            Mistake(
+                "root_last",
+                lambda weights, grid: _per_query_of(weights, _distances(*grid, weights) ** 2).sqrt().mean(-1),
+                "先平均平方再开方，远的块占得太多。每一对先开方，再平均。",
+            ),
+            Mistake(
+                "averaged_over_keys",
+                lambda weights, grid: _per_query(weights, grid).mean(-1) / (grid[0] * grid[1]),
+                "按权重平均已经是求和：权重之和是 1，不要再除以块数。",
+            ),
+            Mistake(
+                "summed_over_queries",
+                lambda weights, grid: _per_query(weights, grid).sum(-1),
+                "最后一步要对查询块平均，你求了和。",
+            ),
+            Mistake(
+                "softmax_again",
+                lambda weights, grid: (weights[:, 1:, 1:].softmax(-1) * _distances(*grid, weights)).sum(-1).mean(-1),
+                "重新归一是除以这一行的和，不是再做一次 softmax：权重已经是 softmax 的结果。",
+            ),
+            Mistake(
+                "all_in_one",
+                _all_queries_in_one,
+                "你把全部权重加起来一次归一：少看 CLS 的查询占了更大的份。要每行各自归一，再对查询块平均。",
+            ),
+            Mistake(
+                "without_itself",
+                _without_itself,
+                "你把看自己的权重去掉了。自己到自己距离 0，也要算在平均里。",
+            ),
+            Mistake(
+                "chess",
+                lambda weights, grid: _per_query_of(weights, _distances(*grid, weights, p=torch.inf)).mean(-1),
+                "你取了横竖两个距离里大的一个。题目要直线距离：√(横² + 竖²)。",
+            ),
+            Mistake(
+                "favourite",
+                _to_the_favourite,
+                "你只量了权重最大的一块。要按权重对所有的块平均。",
+            ),
+            Mistake(
+                "unweighted",
+                lambda weights, grid: _distances(*grid, weights).mean().expand(len(weights)),
+                "这只是块与块之间的平均距离，没有用到权重。",
+            ),
+            Mistake(
+                "one_number",
+                lambda weights, grid: _per_query(weights, grid).mean(),
+                "你连头也平均了。每个头一个数，返回 [头数]。",
+            ),
             Mistake("per_query", _per_query, "还差一步：对查询块平均，每个头一个数。"),
-            Mistake("over_heads", _over_heads, "你对头平均了。要对查询块平均，留下 [H]。"),
+            Mistake("over_heads", _over_heads, "你对头平均了。要对查询块平均，留下 [头数]。"),
             Mistake(
                 "in_the_line",
-                lambda weights, grid: (
-                    (_share(weights[:, 1:, 1:]) * _distances(1, grid[0] * grid[1], weights)).sum(-1).mean(-1)
-                ),
+                lambda weights, grid: _per_query(weights, (1, grid[0] * grid[1])).mean(-1),
                 "你量的是编号之差。上下相邻的两块，编号差 w，距离却是 1。",
             ),
         ],
@@ -481,6 +742,8 @@ EXERCISES = [
                 Mistake("window", 3, "3 是窗口的宽。从中心量起。"),
                 Mistake("half", 1.5, "1.5 是窗口宽的一半。要量到格子的中心：角上是 √(1² + 1²)。"),
                 Mistake("streets", 2, "2 是横竖相加。直线距离是 √(1² + 1²)。"),
+                Mistake("corners", 2 * 2**0.5, "这是角到角。从中心那一格量起，是它的一半。"),
+                Mistake("edge", 1.5 * 2**0.5, "量到了窗口的外角。要量到角上那一格的中心。"),
             ],
             passes="√2 ≈ 1.41。要看得更远，卷积只能一层一层叠。",
         ),
@@ -502,6 +765,14 @@ EXERCISES = [
             Mistake("turned_round", -9216, "大小对，正负反了：位置表多出来的比投影层少掉的多一点。"),
             Mistake("blocks", 4 * 85_054_464, "块里的矩阵只看 D，与图像块的大小无关。"),
             Mistake("one_channel", 304_128, "投影层忘了三个通道：一块是 3·P² 个数。"),
+            Mistake("new_projection", 147_456, "这是新的投影层一共多大。问的是变了多少：两处都要减去原来的。"),
+            Mistake("whole_table_no_cls", 784 * 768, "这是新的块位置一共多大。问的是变了多少：两处都要减去原来的。"),
+            Mistake("whole_table", 785 * 768, "这是新的位置表一共多大。问的是变了多少：两处都要减去原来的。"),
+            Mistake("rows", 12, "行数差得对：投影层少 576 行，位置表多 588 行。一行有 768 个数。"),
+            Mistake("side", 433_152, "投影层的一块是 3·P² 个数，你用了 3·P。"),
+            Mistake("positions_less", -451_584, "块变小，块数变多：位置表变长。投影层也要算。"),
+            Mistake("projection_more", 442_368, "一块里的数少了：投影层变小，少 442,368。位置表变长，也要算。"),
+            Mistake("both_more", 893_952, "两处一增一减：投影层变小，位置表变长。"),
             Mistake("cls_twice", 9216 + 768, "CLS 只有一个，块变多它不变。"),
         ],
         hints=[

@@ -1,4 +1,4 @@
-"""Figures of chapter 10: shuffled patches, confusions, positions that know the grid, and what data are worth.
+"""Figures of chapter 10: shuffled patches, confusions, positions that know the grid, what data and patches are worth.
 
 H, W of a picture · K classes.  Numbers in, Figure out.
 """
@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from course_lib.widgets.style import CMAPS, COLORS, FULL
+from course_lib.widgets.style import CMAPS, COLORS, FULL, WIDE
 
 
 def plot_shuffled(pictures: Sequence[np.ndarray], chances: Mapping[str, Sequence[np.ndarray]]) -> Figure:
@@ -64,6 +64,24 @@ def plot_by_distance(curves: Mapping[str, Sequence[float]]) -> Figure:
     axis.set(xlabel="两块相隔几格", ylabel="位置的余弦相似度")
     axis.grid()
     axis.legend()
+    return figure
+
+
+def plot_patches(patches: Sequence[int], pairs: np.ndarray, products: np.ndarray, right: np.ndarray) -> Figure:
+    """Left: multiply-adds of one picture, all and those between tokens, [patches]. Right: accuracy [seeds patches]."""
+    figure, (left, beside) = plt.subplots(1, 2, figsize=WIDE)
+    places = range(len(patches))
+    for values, name, colour, style in ((products, "全部", "ink", "o-"), (pairs, "两两之间", "K", "s--")):
+        left.plot(places, values, style, color=COLORS[colour], label=name)
+    left.set(yscale="log", ylabel="乘加，次（对数坐标）")
+    left.legend()
+    beside.fill_between(places, 100 * right.min(0), 100 * right.max(0), color=COLORS["Q"], alpha=0.15, lw=0)
+    beside.plot(places, 100 * right.mean(0), "o-", color=COLORS["Q"])
+    beside.set(ylabel="没见过的读对（%）")
+    for axis in (left, beside):
+        axis.set_xticks(places, patches)
+        axis.set_xlabel("块的边长 P，像素")
+        axis.grid()
     return figure
 
 

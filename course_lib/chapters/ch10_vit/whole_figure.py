@@ -32,7 +32,7 @@ def plot_whole(config: ViTConfig, picture: np.ndarray, classes: Sequence[tuple[s
         ("LayerNorm", f"[{T}, {D}]", "system"),
         ("q、k、v", f"[{T}, 3·{D}]", "user"),
         (f"{H} 个头，无掩码", f"权重 [{H}, {T}, {T}]", "user"),
-        ("合并各头，W_O", f"[{T}, {D}]", "user"),
+        ("合并各头，投影", f"[{T}, {D}]", "user"),
     ]
     feedforward = [
         ("LayerNorm", f"[{T}, {D}]", "system"),

@@ -46,7 +46,11 @@ def amounts():
     return plots.plot_amounts([100, 1000], {"卷积网": low, "ViT": low / 2}, chance=0.19)
 
 
-ALL = [whole, shuffled, confusions, positions, amounts]
+def patches():
+    return plots.plot_patches([8, 1], np.array([10, 1000]), np.array([100, 4000]), np.array([[0.9, 0.8], [0.7, 0.6]]))
+
+
+ALL = [whole, shuffled, confusions, positions, amounts, patches]
 
 
 @pytest.mark.parametrize("draw", ALL)
@@ -92,6 +96,17 @@ def test_distances_begin_at_one():
     after, before, _ = positions().axes[0].lines
     assert after.get_xdata().tolist() == [1, 2, 3] and after.get_ydata().tolist() == [0.2, 0.1, -0.1]
     assert before.get_ydata().tolist() == [0, 0, 0]
+
+
+def test_cost_stands_on_the_left_and_what_it_bought_on_the_right():
+    cost, right = patches().axes
+    assert {line.get_label(): line.get_ydata().tolist() for line in cost.lines} == {
+        "全部": [100, 4000],
+        "两两之间": [10, 1000],
+    }
+    assert cost.get_yscale() == "log"
+    assert np.allclose(right.lines[0].get_ydata(), [80, 70])
+    assert [label.get_text() for label in right.get_xticklabels()] == ["8", "1"]
 
 
 def test_the_band_goes_from_the_least_to_the_most():

@@ -123,6 +123,13 @@ REFUTED = {
     "C14c": [
         {"rollout": 0.25, "area": 0.25},
     ],
+    "C14d": [
+        {"right": same(0.9, 0.95, 0.95, 0.9)},  # the pixel is no better than the whole picture
+    ],
+    "C14e": [
+        {"net": same(0.4, 0.5, 0.6), "vit": same(0.3, 0.4, 0.5)},  # a lead that stays
+        {"net": same(0.4, 0.5, 0.6), "vit": same(0.45, 0.5, 0.6)},  # no lead to lose
+    ],
     "C13c": [
         {"forecast": same(0.95, 0.99, 1.1)},  # the law with a floor
         {"forecast": same(0.8, 0.7, 1.1)},  # the size before
@@ -193,6 +200,13 @@ PARTLY = {
     "C13c": [FORETOLD | {"loss_flat": 2.0}, FORETOLD | {"residual_flat": 0.0}],
     "C14": [{"net": lambda values: values * 0 + 0.9, "vit": lambda values: values * 0 + 0.8}],
     "C14c": [{"rollout": 0.6, "area": 0.25, "last": 0.8}],
+    "C14d": [{"right": same(0.9, 0.95, 0.95, 0.96)}],
+    "C14e": [
+        {
+            "net": same(0.4, 0.5, 0.6),
+            "vit": lambda values: same(0.3, 0.45, 0.58)(values) - [[0, 0, 0.04], *[[0] * 3] * 2],
+        }
+    ],
     "C13d": [{"loss": CLEANED, "loss_other": same(0.5, 0.55, 0.6, 0.68, 0.65)}],
     "C13a": [GROWING | {"accuracy_smallest_longer": lambda values: values * 0 + np.array([[0.9], [0.6], [0.6]])}],
     "C13b": [{"in_context": 0.63, "tuned": 0.6}],
@@ -219,6 +233,8 @@ HOLDS = {
     "C13c": [FORETOLD],
     "C13d": [{"loss": CLEANED, "loss_other": CLEANED}],
     "C14c": [{"rollout": 0.8, "area": 0.25, "last": 0.6}],
+    "C14d": [{"right": same(0.9, 0.95, 0.96, 0.97)}],
+    "C14e": [{"net": same(0.4, 0.5, 0.6), "vit": same(0.3, 0.45, 0.58)}],
     "C15a": [SEATED],
     "C15b": [TEMPERED],
     "C15c": [{"equal_steps": same(0.2, 0.4, 0.6, 0.8), "equal_pictures": same(0.2, 0.4, 0.6, 0.8)}],
