@@ -274,7 +274,7 @@ show_erratum("K11-1")
 #
 # $\ell$ 是 CLIP 的损失，$y_{ij}$ 在对角线上是 1，别处是 0。对角线上的梯度是负的，下降一步，分数就涨。别处是正的，越像的负样本推得越用力。
 
-# %% slideshow={"slide_type": "-"}
+# %%
 free = z.clone().requires_grad_()
 clip_loss(free).backward()
 answer_matrix = torch.eye(3).double()
@@ -301,7 +301,7 @@ similarity_widget(
     name="11-fruit",
 )
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown]
 # :::{admonition} 看什么
 # :class: look
 # 红是拉近（梯度为负），蓝是推开，深浅的尺子不变，到 ±2。τ = 1：对角线都在 −1.6 上下，其余都在 0.2 上下，像的不像的一样推。
@@ -574,8 +574,16 @@ print(f"30 种写法合起来　　　　　　　　 {zero_shot(TEMPLATES):.0%}
 # %%
 show_claim("C15d")
 
-# %% [markdown] slideshow={"slide_type": "-"}
-# 换你来出题：拼一张图，用中文或英文写几句话，看它怎样分。模型是同一个样子，中英文说明都学过（`clip-shapes`），按 **运行** 在浏览器里算。
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。问：“合起来为什么不是最好？”答：最好的那一句是看着答案挑的；平均不用看答案。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 换你来出题
+#
+# 拼一张图，用中文或英文写几句话，看它怎样分。模型是同一个样子，中英文说明都学过（`clip-shapes`），按 **运行** 在浏览器里算。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 live_clip(
@@ -592,7 +600,7 @@ live_clip(
     places=FIVE_POSITIONS,
 )
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown]
 # :::{admonition} 看什么
 # :class: look
 # 对的中文句和英文句几乎一样高：两种语言落在同一个地方。换颜色、形状、位置，写几句新的，对的应当跟着换。把对的都删掉：剩下的照样加起来是 1，它不会说“都不对”。
@@ -647,7 +655,18 @@ print(f"对手：逐像素找最像的画，学过的东西 R@1 {emoji_clip.pixe
 # %% [markdown]
 # 像素那个对手不能小看：同一样东西，三家画得本来就像。可是它认不得一个字。没见过的东西就难了：在 200 样里挑，瞎猜是 0.5 %，它的 R@1 不到一成，一千来样东西学不出通用的眼睛。
 #
-# 再换成自己写的话，看没见过的画法里找到了谁，从左到右是前六名：
+# 名字会认了，句子呢？
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟。常问：“近五成算好吗？”答：瞎猜是万分之七；它只看过两家各 1,193 张画。公开的 CLIP 看了四亿对。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 用自己的话去找
+#
+# 写五句话，看没见过的画法里找到了谁，从左到右是前六名：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 QUERIES = {
@@ -682,7 +701,7 @@ show_figure(plots.plot_found(found), alt="每句话找到的前六样，绿框�
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，请学生出一句话。常问：“近五成算好吗？”答：瞎猜是万分之七；它只看过两家各 1,193 张画。公开的 CLIP 看了四亿对。
+# 停 1.5 分钟，请学生出一句话。常问：“为什么不会飞的也来了？”答：它只学过名字，没有学过拼起来的意思。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
