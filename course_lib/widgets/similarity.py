@@ -77,11 +77,12 @@ def similarity_widget(
     if not all(-N <= pair < N for pair in again) or again[0] % N == again[1] % N:
         raise ValueError(f"again {again} must name two of the {N} pairs")
     values = cells(view, similarities, tau, bias)
+    at = f"τ = {tau:g}" + (f"，b = {bias:g}" if view.startswith("sigmoid") else "")
     use_style()
     return Similarity(
-        first_frame=to_png(plot_cells(values, pictures, texts, view, tau), dpi=100),
+        first_frame=to_png(plot_cells(values, pictures, texts, view, at), dpi=100),
         alt=(
-            f"{N} 张图对 {N} 句话的矩阵，τ = {tau:g}，格子里是{view}；对角线是配好的对，"
+            f"{N} 张图对 {N} 句话的矩阵，{at}，格子里是{view}；对角线是配好的对，"
             f"各是 {'、'.join(f'{value:.2f}' for value in np.diag(values))}"
         ),
         name=name,
@@ -115,21 +116,22 @@ def plot_cells(
     pictures: UInt8[np.ndarray, "N H W 3"],
     texts: Sequence[str],
     view: str,
-    tau: float,
+    at: str,
 ) -> Figure:
-    """The still form: what the cells of a view hold."""
+    """The still form, blue above 0 as in the page. at: temperature and bias, in words."""
     N, most = len(values), SCALES[view]
     figure, axis = plt.subplots(figsize=(7.2, 4.4))
     signed = values.min() < 0
-    axis.imshow(values, cmap=CMAPS["signed" if signed else "weight"], vmin=-most if signed else 0, vmax=most)
+    colours = plt.get_cmap(CMAPS["signed"]).reversed() if signed else CMAPS["weight"]
+    axis.imshow(values, cmap=colours, vmin=-most if signed else 0, vmax=most)
     for i, j in np.ndindex(N, N):
         colour = "w" if abs(values[i, j]) > 0.6 * most else "k"
-        axis.text(j, i, f"{values[i, j]:.2f}", ha="center", va="center", fontsize=10, color=colour)
+        axis.text(j, i, f"{values[i, j]:.2f}".replace("-", "−"), ha="center", va="center", fontsize=10, color=colour)
     for i, picture in enumerate(pictures):
         place = axis.inset_axes((-1.5, i - 0.45, 0.9, 0.9), transform=axis.transData)
         place.imshow(picture)
         place.axis("off")
-    axis.set(xticks=range(N), yticks=[], xticklabels=range(1, N + 1), title=f"{view}，τ = {tau:g}")
+    axis.set(xticks=range(N), yticks=[], xticklabels=range(1, N + 1), title=f"{view}，{at}")
     listed = "\n".join(f"{j + 1}. {text}" for j, text in enumerate(texts))
     axis.text(1.04, 0.5, listed, transform=axis.transAxes, va="center", fontsize=11, linespacing=1.7)
     return figure

@@ -1,8 +1,12 @@
 """The Python side of the models that see: what the first frame says, and what is refused."""
 
+import base64
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from course_lib.data.real.pictures import digits
 from course_lib.data.world.render import render
@@ -76,7 +80,8 @@ def test_captions_are_cut_into_tokens_and_strangers_named():
 def test_the_reader_chooses_among_the_places_given():
     made = live_clip(clip(), TOKENS, ["红"], end=3, places=("centre", "top left"), **WORDS)
     assert made.menus[2] == {"label": "位置", "texts": ["中间", "左上角"]} and made.chosen[2] == 1
-    assert atlas(24, 32, ("centre", "top left")).shape[1] == 2 * 32
+    sent = np.array(Image.open(io.BytesIO(base64.b64decode(made.atlas.partition(",")[2]))))
+    np.testing.assert_array_equal(sent, atlas(32, 32, ("centre", "top left")))
     scene = at_position("red", "circle", "top left", height=24, width=32)
     np.testing.assert_array_equal(atlas(24, 32, ("centre", "top left"))[:24, 32:], render(scene))
 

@@ -2,13 +2,15 @@
 
 import json
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 
 from course_lib.foundations.contrastive import clip_loss, sigmoid_loss
 from course_lib.widgets.figure import MIME
-from course_lib.widgets.similarity import SCALES, VIEWS, cells, row_softmax, similarity_widget
+from course_lib.widgets.similarity import SCALES, VIEWS, cells, plot_cells, row_softmax, similarity_widget
+from course_lib.widgets.style import use_style
 
 CASES = [(2, 1.0), (5, 0.07), (8, 0.01)]
 
@@ -94,6 +96,15 @@ def test_the_still_form_holds_what_the_page_computes(run_js):
     )
     for view, values in zip(VIEWS, theirs, strict=True):
         np.testing.assert_allclose(cells(view, s, 0.3, -4), values, rtol=0, atol=1e-9, err_msg=view)
+
+
+def test_the_still_form_is_blue_where_the_page_is():
+    use_style()
+    figure = plot_cells(np.array([[-1.0, 1.0], [0, 0]]), np.zeros((2, 4, 4, 3), np.uint8), "甲乙", VIEWS[0], "τ = 1")
+    image = figure.axes[0].images[0]
+    (low, _, blue_low, _), (high, _, blue_high, _) = image.to_rgba(np.array([-1.0, 1.0]))
+    assert low > blue_low and blue_high > high
+    plt.close(figure)
 
 
 def test_the_alt_text_says_what_the_diagonal_gets():

@@ -59,7 +59,7 @@ def test_a_cell_says_its_number_row_by_row():
 
 
 def test_the_whole_names_every_shape_of_its_example():
-    written = " ".join(texts(whole()))
+    written = " ".join(texts(whole())).replace("\n", " ")
     for shape in (
         "[16, 192] → [16, 32]",
         "[17, 32]",
