@@ -189,6 +189,27 @@ def test_the_fast_cross_attention_is_the_readable_one(dtype):
     assert (context.grad is None) and (weights.sum(-1) - 1).abs().max() < 1e-12
 
 
+@pytest.mark.parametrize("mode", ["encode", "decode"])
+def test_maps_are_what_the_images_values_were_mixed_by(mode):
+    """Layer by layer, hooked: the map times the values, through to_out, is what cross-attention gives, there as in use."""
+    given = []
+    crosses = [layer.cross.sublayer for layer in MODEL.text.layers]
+    hooks = [cross.register_forward_hook(lambda cross, _, out: given.append((cross, out))) for cross in crosses]
+    seen = MODEL.look(IMAGES)
+    maps = MODEL.text.image_maps(CAPTIONS, seen, IS_TOKEN, mode)
+    if mode == "encode":
+        MODEL.text.encode(CAPTIONS, IS_TOKEN, seen)
+    else:
+        MODEL.text.decode(CAPTIONS, seen, IS_TOKEN)
+    for hook in hooks:
+        hook.remove()
+    assert maps.shape == (3, 4, 2, 6, 7) and [cross for cross, _ in given] == 2 * crosses
+    for weights, (cross, out), (_, in_use) in zip(maps, given[:3], given[3:], strict=True):
+        values = cross.keys_and_values(seen)[1]
+        close(cross.to_out((weights @ values).transpose(1, 2).flatten(2)), out)
+        assert torch.equal(out, in_use)
+
+
 @settings(max_examples=30)
 @given(st.integers(1, 6), st.booleans(), st.booleans(), SEEDS)
 def test_the_mask_says_who_may_read_whom(n, causal, padded, seed):
