@@ -191,7 +191,7 @@ def test_the_fast_cross_attention_is_the_readable_one(dtype):
 
 @pytest.mark.parametrize("mode", ["encode", "decode"])
 def test_maps_are_what_the_images_values_were_mixed_by(mode):
-    """Layer by layer, hooked: the map times the values, through to_out, is what cross-attention gives, there as in use."""
+    """Layer by layer, hooked: the map times the values, through to_out, is what cross-attention gives, also in use."""
     given = []
     crosses = [layer.cross.sublayer for layer in MODEL.text.layers]
     hooks = [cross.register_forward_hook(lambda cross, _, out: given.append((cross, out))) for cross in crosses]
@@ -447,6 +447,16 @@ def test_no_gradient_reaches_teacher_or_queues_and_the_teacher_lags():
     for name, parameter in step.teacher.named_parameters():
         close(parameter - before[name], torch.full_like(parameter, 0.025))
     assert all(p.grad is not None for p in step.blip.parameters())
+
+
+def test_training_goes_on_from_a_model_that_is_there():
+    """As captioner and filter do: the model itself is trained, and its teacher begins as its copy."""
+    blip = BLIP(CONFIG)
+    step = Pretraining(PretrainConfig(blip=CONFIG), blip)
+    assert step.blip is blip
+    mine = dict(blip.named_parameters())
+    for name, parameter in step.teacher.named_parameters():
+        assert torch.equal(parameter, mine[name]) and parameter is not mine[name]
 
 
 def test_each_loss_trains_its_own_parts():
