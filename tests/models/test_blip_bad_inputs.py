@@ -60,7 +60,7 @@ CASES = [
     (
         lambda: Pretraining(PretrainConfig(blip=OTHER), MODEL),
         ValueError,
-        "model was built with BLIPConfig.* and config",
+        "built with BLIPConfig.* and config",
     ),
     (lambda: PretrainConfig(blip=CONFIG, momentum=1.2), ValueError, r"momentum \(1.2\) must lie in 0 … 1"),
     (lambda: PretrainConfig(blip=CONFIG, n_queue=-1), ValueError, r"n_queue \(-1\) must be at least 0"),
