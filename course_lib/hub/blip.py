@@ -3,10 +3,12 @@
 `Salesforce/blip-image-captioning-base`, `-large`: a Captioner.  `Salesforce/blip-itm-base-coco`, `-flickr`, …: a
 Retriever. The captioner's last matrix is that of its words and not on disk; old checkpoints repeat it, and its bias.
 Old checkpoints hold the numbers of the positions (embeddings.position_ids), which are no weights. What a configuration
-leaves out is as in the class that wrote it. [ENC] stands in no configuration; the released matching code (blip_itm.py)
-leaves the first token as it is, and so does a Retriever that is loaded here.
+leaves out is as in the class that wrote it.
+[ENC] (30523) stands in no configuration. Training and the paper's evaluation put it first, and so does LAVIS; the
+demonstration (blip_itm.py) does not, nor does transformers: which of the two a Retriever does, the loader is told.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +53,14 @@ def load_blip_captioner(folder: str | Path, *, dtype: torch.dtype = torch.float3
     return build(lambda: Captioner(config), tensors, captioner_keys(config), ignored=ignored, dtype=dtype)
 
 
-def load_blip_retriever(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Retriever:
+def load_blip_retriever(folder: str | Path, *, enc: int | None = None, dtype: torch.dtype = torch.float32) -> Retriever:
     """The model in a folder: config.json and model.safetensors. In eval mode.
 
+    enc: what the first token becomes for matching; 30523 as in training, None: it stays, as transformers has it.
     Raises FileNotFoundError or ValueError, see core.py; ValueError if config.json asks for what BLIP does not do.
     """
     config = blip_config(folder)
+    config = replace(config, text=replace(config.text, enc=enc))
     tensors = read_blip(folder, "text_encoder.", "BlipForImageTextRetrieval", config)
     ignored = ["text_encoder.embeddings.position_ids"]
     return build(lambda: Retriever(config), tensors, retriever_keys(config), ignored=ignored, dtype=dtype)

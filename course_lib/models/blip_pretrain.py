@@ -54,12 +54,17 @@ class Losses(NamedTuple):
 
 
 class Pretraining(nn.Module):
-    """A BLIP, its teacher and two queues: what a training step needs. `.blip` is what stays."""
+    """A BLIP, its teacher and two queues: what a training step needs. `.blip` is what stays.
 
-    def __init__(self, config: PretrainConfig):
+    blip: the one to go on with; None: a new one. Raises ValueError if it is of another configuration.
+    """
+
+    def __init__(self, config: PretrainConfig, blip: BLIP | None = None):
         super().__init__()
         self.config = config
-        self.blip = BLIP(config.blip)
+        self.blip = BLIP(config.blip) if blip is None else blip
+        if self.blip.config != config.blip:
+            raise ValueError(f"the model was built with {self.blip.config}, and config.blip is {config.blip}")
         self.teacher = Retriever(config.blip).requires_grad_(False)
         follow(self.teacher, self.blip, momentum=0)
         self.temperature = nn.Parameter(torch.tensor(config.temperature))

@@ -153,6 +153,11 @@ def test_missing_extra_and_broken_tensors_are_named(released):
         load(folder)
 
 
+def test_enc_must_be_a_token(tmp_path):
+    with pytest.raises(ValueError, match=r"enc \(30523\) is not in the vocabulary \(0 to 10\)"):
+        load_blip_retriever(save("retriever", tmp_path), enc=30523)
+
+
 def test_the_other_half_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"holds no tensor text_encoder.…; give a .* BlipForImageTextRetrieval"):
         load_blip_retriever(save("captioner", tmp_path))

@@ -12,6 +12,7 @@ from course_lib.models.vit import ViTConfig
 R, T = torch.randn, torch.tensor
 VIT = ViTConfig(height=8, width=12, patch=4, d_model=12, n_heads=3)
 CONFIG = BLIPConfig(image=VIT, text=TextConfig(n_vocab=11, context=5, d_model=8, n_heads=2), d_shared=4)
+OTHER = BLIPConfig(image=VIT, text=CONFIG.text, d_shared=5)
 MODEL, STEP = BLIP(CONFIG), Pretraining(PretrainConfig(blip=CONFIG, n_queue=4))
 IDS, SEEN, IMAGES = T([[1, 2, 3], [1, 4, 0]]), R(2, 7, 12), R(2, 3, 8, 12)
 HOLE = T([[True, True, True], [False, True, True]])
@@ -56,6 +57,11 @@ CASES = [
     (lambda: STEP(IMAGES, IDS, alpha=1.5), ValueError, r"alpha \(1.5\) must lie in 0 … 1"),
     (lambda: STEP(IMAGES, IDS, same=YES), ValueError, r"all 2 columns are the same as row 0; .* two different pairs"),
     (lambda: STEP(IMAGES, IDS, same=YES[:1]), ValueError, r"same \(.*\) must have the shape of the logits, \(2, 2\)"),
+    (
+        lambda: Pretraining(PretrainConfig(blip=OTHER), MODEL),
+        ValueError,
+        "built with BLIPConfig.* and config",
+    ),
     (lambda: PretrainConfig(blip=CONFIG, momentum=1.2), ValueError, r"momentum \(1.2\) must lie in 0 … 1"),
     (lambda: PretrainConfig(blip=CONFIG, n_queue=-1), ValueError, r"n_queue \(-1\) must be at least 0"),
     (lambda: PretrainConfig(blip=CONFIG, temperature=0), ValueError, r"temperature \(0\) must lie in 0.001 … 0.5"),

@@ -187,6 +187,17 @@ def test_beams_find_captions_as_likely_as_theirs(pair, float64_reference, agree)
         agree(log_probs[0, :-1].gather(1, ids[0, 1:, None]).sum(), score)
 
 
+def test_matching_as_trained_is_theirs_with_another_first_token(pair, tmp_path, float64_reference, agree):
+    """The loader is told [ENC]; theirs has to be given it."""
+    _, reference = pair("retriever")
+    ours = load_blip_retriever(tmp_path, enc=V - 1, dtype=torch.float64)
+    images, ids, is_token = batch(reference)
+    first = torch.cat([torch.full_like(ids[:, :1], V - 1), ids[:, 1:]], dim=1)
+    with float64_reference():
+        theirs = reference(pixel_values=images, input_ids=first, attention_mask=is_token.long())
+    agree(ours.matches(ours.look(images), ids, is_token), theirs.itm_score)
+
+
 def test_in_single_precision(pair, agree):
     ours, reference = pair("retriever")
     images, ids, is_token = batch(reference)
