@@ -229,7 +229,7 @@ print("CLIP 的损失：两个方向再平均", round((rows.mean() + columns.mea
 # - **InfoNCE**（information noise-contrastive estimation，2018）：从一个正样本和 $K$ 个负样本里挑
 # - **$N$ 类的交叉熵**：一行是一道选择题，答案在对角线上，代码就这样写
 
-# %% slideshow={"slide_type": "-"}
+# %%
 off_diagonal = z[~torch.eye(3, dtype=torch.bool)].view(3, 2)  # 每行的 K = 2 个负样本
 positive = z.diagonal()
 by_formula = -(positive.exp() / (positive.exp() + off_diagonal.exp().sum(1))).log().mean()
@@ -271,7 +271,8 @@ show_erratum("K11-1")
 # $$
 # \frac{\partial\ell}{\partial z_{ij}}=\frac{1}{2N}\big[(p_{ij}-y_{ij})+(q_{ij}-y_{ij})\big]
 # $$
-#
+
+# %% [markdown]
 # $\ell$ 是 CLIP 的损失，$y_{ij}$ 在对角线上是 1，别处是 0。对角线上的梯度是负的，下降一步，分数就涨。别处是正的，越像的负样本推得越用力。
 
 # %%
@@ -280,7 +281,7 @@ clip_loss(free).backward()
 answer_matrix = torch.eye(3).double()
 assert_close(free.grad, ((p - answer_matrix) + (q - answer_matrix)) / 6)
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown]
 # 换成真的：八样水果的表情和它们的名字，余弦来自后面那个表情的 CLIP，有几样它分不清。先看梯度，再拖 τ，最后把第 8 对换成第 7 对：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
@@ -384,7 +385,7 @@ show_figure(
 # 停 2 分钟，先走图像塔，再走文字塔，让学生报形状。常问：“两座塔宽度不同怎么办？”答：各有一个投影矩阵，投到同一个宽度 E。
 # :::
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown]
 # ## 文字塔的三个讲究
 #
 # - **因果掩码**：和 GPT 一样，只看左边。所以整句的特征只能在最后读，就是结束符那里；它后面补什么都不影响
@@ -402,7 +403,7 @@ show_figure(
 #
 # 下面五个词元一句，照公开的 CLIP 编号：8 是开头符，9 是结束符，都比别的词大。本章自己的结束符是 0，“取最大”找不到它，所以要指明。
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"]
 whole_and_cut = torch.tensor([[8, 3, 5, 2, 9], [8, 3, 5, 2, 4]])  # 第二句被切了
 print("取最大编号：", ends(whole_and_cut, None).tolist())  # 第二句读到了开头符
 try:
@@ -415,12 +416,6 @@ print(f"quick GELU 与 GELU 最多差 {(quick_gelu(x) - gelu(x)).abs().max():.3f
 # %% [markdown]
 # 第 0 个位置在因果掩码下只看得见自己，于是所有超长的句子特征都一样。没有报错，检索悄悄坏掉。
 # open_clip 早先的截断就丢过结束符（130 号提问，已修）；后来又有人报告，另一种取法找不到它时，也悄悄读第 0 位（1151 号）。
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1.5 分钟。常问：“为什么不像 BERT 那样双向？”答：论文说留着因果掩码，将来可以用语言模型初始化，或加一个写说明的目标。SigLIP 就改成了双向。
-# :::
 
 # %% [markdown]
 # ## 整段码
@@ -538,7 +533,7 @@ show_claim("C15a")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。常问：“不公平吧，CLIP 看了文字？”答：对，这正是重点。分类头看到的是编号 17，CLIP 看到的是“左上角有一个红色圆形”，同样一份标注，文字里有结构。
+# 停 1.5 分钟。常问：“不公平吧，CLIP 看了文字？”答：对，这正是重点。分类头看到的是编号 17，CLIP 看到的是“左上角有一个红色圆形”，同样一份标注，文字里有结构。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -701,7 +696,7 @@ show_figure(plots.plot_found(found), alt="每句话找到的前六样，绿框�
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟，请学生出一句话。常问：“为什么不会飞的也来了？”答：它只学过名字，没有学过拼起来的意思。
+# 停 1 分钟，请学生出一句话。常问：“为什么不会飞的也来了？”答：它只学过名字，没有学过拼起来的意思。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -735,7 +730,7 @@ print(f"σ(−10) = 1 / {1 / torch.sigmoid(torch.tensor(-10.0, dtype=torch.float
 # %% [markdown]
 # 还是那八样水果，每格自己答（$\tau=0.1$，$b=-4$）。拖 $b$，看几格亮着：
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+# %% tags=["hide-input"]
 similarity_widget(fruit_cosines, fruit_pictures, FRUIT, again=(6, 7), view="sigmoid", bias=-4, name="11-fruit-sigmoid")
 
 # %% [markdown]

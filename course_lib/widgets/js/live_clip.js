@@ -17,6 +17,9 @@ const OWN_STYLE = `
 .course-widget-on-slide .course-widget-matching { gap: .5em 1.4em; padding: .4em .8em; }
 .course-widget-on-slide .course-widget-matching textarea { min-height: 7.6em; line-height: 1.4; }
 .course-widget-on-slide .course-widget-matching canvas { max-width: 8em; }
+.course-widget-on-slide .course-widget-matching > div > p { display: none; }
+.course-widget-on-slide .course-widget-caption { line-height: 1.2; }
+.course-widget-on-slide .course-widget-caption i { height: .35em; }
 .course-widget-on-slide .course-widget-clip-status { min-height: 1.5em; }
 .course-widget-clip-status.course-widget-wrong { padding-left: .6em; border-left: 4px solid #C8102E; }
 `;

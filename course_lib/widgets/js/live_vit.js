@@ -25,7 +25,9 @@ const OWN_STYLE = `
 .course-widget-on-slide .course-widget-seeing { gap: .5em 1.4em; padding: .4em .8em; }
 .course-widget-on-slide .course-widget-seeing canvas { max-width: 8em; }
 .course-widget-on-slide .course-widget-seeing > div > p { display: none; }
-.course-widget-on-slide .course-widget-digit { line-height: 1.1; }
+.course-widget-on-slide .course-widget-digit { font-size: .86em; line-height: 1.05; }
+.course-widget-on-slide .course-widget-digit small { font-size: 1em; }
+.course-widget-on-slide .course-widget-beside canvas { max-width: 6.5em; }
 .course-widget-on-slide .course-widget-maps { max-width: 13em; }
 .course-widget-on-slide .course-widget-vit-status { min-height: 1.5em; }
 `;

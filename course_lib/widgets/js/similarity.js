@@ -15,6 +15,8 @@ const OWN_STYLE = `
 .course-widget-pairs p { margin: .3em 0; font-size: .92em; line-height: 1.5; }
 .course-widget-asked { display: flex; gap: .8em; align-items: center; font-weight: 600; }
 .course-widget-asked img { width: 4em; height: 4em; object-fit: contain; image-rendering: pixelated; margin: 0; }
+.course-widget-on-slide .course-widget-matrix { max-width: 15.5em; }
+.course-widget-on-slide .course-widget-pairs ol { display: none; }
 `;
 
 // ---- the mathematics, compared with foundations/contrastive.py by tests/widgets/test_similarity.py
