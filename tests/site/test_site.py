@@ -34,7 +34,7 @@ def start(widget):
     button = widget.get_by_role("button", name="运行")
     if button.count():
         button.click()
-        expect(widget.get_by_role("status")).to_contain_text(DONE, timeout=30_000)
+        expect(widget.locator("p[role=status]")).to_contain_text(DONE, timeout=30_000)
 
 
 def changes(widget, act, what, dead):

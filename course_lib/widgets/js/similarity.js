@@ -15,7 +15,9 @@ const OWN_STYLE = `
 .course-widget-pairs p { margin: .3em 0; font-size: .92em; line-height: 1.5; }
 .course-widget-asked { display: flex; gap: .8em; align-items: center; font-weight: 600; }
 .course-widget-asked img { width: 4em; height: 4em; object-fit: contain; image-rendering: pixelated; margin: 0; }
-.course-widget-on-slide .course-widget-matrix { max-width: 15.5em; }
+.course-widget-on-slide .course-widget-matrix { max-width: 25em; }
+.course-widget-on-slide .course-widget-matrix img, .course-widget-on-slide button.course-widget-pair { aspect-ratio: 9 / 5; }
+.course-widget-on-slide .course-widget-matrix span, .course-widget-on-slide button.course-widget-pair { font-size: .86em; }
 .course-widget-on-slide .course-widget-pairs ol { display: none; }
 `;
 
@@ -53,8 +55,9 @@ const digits3 = (value) => {
   const text = Math.abs(value) >= 0.0005 || value === 0 ? value.toFixed(3) : value.toExponential(1);
   return text.replace("-", "−");
 };
-const warm = (share) => `rgba(9, 97, 196, ${(0.8 * share).toFixed(3)})`;
-const cold = (share) => `rgba(200, 16, 46, ${(0.8 * share).toFixed(3)})`;
+// No deeper than dark letters stay readable on.
+const warm = (share) => `rgba(9, 97, 196, ${(0.55 * share).toFixed(3)})`;
+const cold = (share) => `rgba(200, 16, 46, ${(0.55 * share).toFixed(3)})`;
 
 const times = (factor, matrix) => matrix.map((each) => each.map((value) => factor * value));
 
@@ -157,9 +160,7 @@ export default {
       cells.forEach((each, i) =>
         each.forEach((cell, j) => {
           const value = values[i][j];
-          const dark = Math.abs(value) / most > 0.75;
           cell.style.background = (value < 0 ? cold : warm)(Math.abs(value) / most);
-          cell.style.color = dark ? "#FFFFFF" : "#1F2933";
           cell.textContent = value.toFixed(2).replace("-", "−").replace(/^(−?)0\./, "$1.");
           cell.setAttribute("aria-label", `图 ${i + 1}，句 ${j + 1}：${name} ${digits3(value)}`);
           cell.setAttribute("aria-pressed", String(i === row && j === column));
