@@ -1,7 +1,7 @@
 """OPT as released (`facebook/opt-125m`, `-1.3b`, `-2.7b`, `-6.7b`): model_type "opt".
 
 The matrices q, k and v lie apart. Old checkpoints begin with "decoder." instead of "model.decoder."; lm_head.weight,
-where it is, is embed_tokens.weight again. Each block calls its second norm final_layer_norm, and so does the model its own.
+where it is, is embed_tokens.weight again. The second norm of a block is called final_layer_norm, as is the last of all.
 """
 
 from collections.abc import Mapping
