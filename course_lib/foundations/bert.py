@@ -131,13 +131,16 @@ def text_mask(
 ) -> Bool[Tensor, "..."] | None:
     """Who may attend to whom: to what is no padding, and, if causal, not to what comes later. None: all to all.
 
-    Raises ValueError unless is_token is [B T] like the ids, and where a text begins with padding: pad behind it.
+    Raises ValueError unless is_token is [B T] like the ids, and where a text begins with padding; TypeError unless it
+    is boolean.
     """
     mask = causal_mask(ids.shape[1]).to(ids.device) if causal else None
     if is_token is None:
         return mask
     if is_token.shape != ids.shape:
         raise ValueError(f"is_token {tuple(is_token.shape)} must have the shape of the ids, {tuple(ids.shape)}")
+    if is_token.dtype != torch.bool:
+        raise TypeError(f"is_token must be boolean, True = token; got {is_token.dtype}; try is_token > 0")
     if not is_token[:, 0].all():
         row = int((~is_token[:, 0]).nonzero()[0])
         raise ValueError(f"text {row} begins with padding, or is empty; pad behind it: its first token is read out")

@@ -42,21 +42,21 @@ def causal_text_mask(n_queries: int, n_words: int) -> Bool[Tensor, "S S"]:
 MASKS = {"ITC": unimodal_mask, "ITM": both_ways_mask, "ITG": causal_text_mask}
 
 
-def with_padding(mask: Bool[Tensor, "S S"], is_word: Bool[Tensor, "B L"] | None) -> Bool[Tensor, "..."]:
+def with_padding(mask: Bool[Tensor, "S S"], is_token: Bool[Tensor, "B L"] | None) -> Bool[Tensor, "..."]:
     """[B 1 S S]: the same for every text, but nobody sees its padding. None: no padding, the mask as it is."""
-    if is_word is None:
+    if is_token is None:
         return mask
-    n_queries = len(mask) - is_word.shape[1]
-    there = torch.cat([is_word.new_ones(len(is_word), n_queries), is_word], dim=1)
-    return mask.to(is_word.device) & there[:, None, None, :]
+    n_queries = len(mask) - is_token.shape[1]
+    there = torch.cat([is_token.new_ones(len(is_token), n_queries), is_token], dim=1)
+    return mask.to(is_token.device) & there[:, None, None, :]
 
 
 def influence(out: Float[Tensor, "B T D"], *inputs: Float[Tensor, "B _ _"]) -> Float[Tensor, "T N"]:
-    """How much each place of `out` changes with each place of the inputs, one after the other: the length of a gradient.
+    """How much each place of `out` changes with each place of the inputs: the length of a gradient.
 
     Row t: the gradient of out[:, t] along one fixed random direction, its length at every place of the inputs. Taken
     on the model's own graph, so it sees what the model does, whatever its masks say: 0 where nothing gets through.
-    inputs: tensors that require gradients and that `out` was computed from.
+    inputs: tensors that require gradients and that `out` was computed from; their places stand side by side.
     """
     chance = torch.Generator().manual_seed(0)
     direction = torch.randn(out.shape[-1], generator=chance, dtype=torch.float64).to(out)

@@ -1,9 +1,9 @@
 """BLIP-2 as released: model_type "blip-2".
 
-`Salesforce/blip2-itm-vit-g` (Blip2ForImageTextRetrieval) is what contrast and matching left of stage 1: no head that
-writes. `Salesforce/blip2-opt-2.7b`, `-6.7b` (Blip2ForConditionalGeneration) are stage 2: no text half. Those with T5 are
-not read. The image tower has q, k and v in one matrix; EVA's k has no bias, here it is 0. The names of the Q-Former's
-two feed-forward layers: intermediate and output are the words', intermediate_query and output_query the queries'.
+`Salesforce/blip2-itm-vit-g` (Blip2ForImageTextRetrieval) is stage 1 but for the head that writes.
+`Salesforce/blip2-opt-2.7b`, `-6.7b` (Blip2ForConditionalGeneration) are stage 2: no text half. Those with T5 are not
+read. The image tower has q, k and v in one matrix; EVA's k has no bias, here it is 0. Of the Q-Former's two
+feed-forward layers intermediate and output are the words', intermediate_query and output_query the queries'.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ CHOICES = {"hidden_act": ("gelu",), "qkv_bias": (True,), "attention_dropout": (0
 
 
 def load_blip2_retriever(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Retriever:
-    """A Blip2ForImageTextRetrieval in a folder: config.json and model.safetensors. In eval mode, the image tower frozen.
+    """A Blip2ForImageTextRetrieval in a folder: config.json and model.safetensors. In eval mode, image tower frozen.
 
     Raises FileNotFoundError or ValueError, see core.py; ValueError if config.json asks for what Retriever does not do,
     or the checkpoint is another of BLIP-2.
@@ -69,7 +69,7 @@ def load_blip2_retriever(folder: str | Path, *, dtype: torch.dtype = torch.float
     return build(lambda: Retriever(ViT(image), qformer, d_shared), tensors, keys, dtype=dtype).freeze()
 
 
-def load_blip2(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Describer:
+def load_blip2_describer(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Describer:
     """A Blip2ForConditionalGeneration with OPT, likewise. Image tower and language model are frozen."""
     config = read_config(folder, "blip-2")
     image, qformer, text = image_config(config), qformer_config(config, text=False), config.get("text_config")
@@ -107,10 +107,9 @@ def image_config(config: Mapping[str, Any]) -> ViTConfig:
 def qformer_config(config: Mapping[str, Any], *, text: bool) -> QFormerConfig:
     """text: whether the checkpoint has the text half."""
     found = tower(config, "qformer_config", QFORMER)
-    check_choices(found, {"hidden_act": ("gelu",)})
-    if ("use_qformer_text_input", text) not in ({"use_qformer_text_input": False} | found).items():
-        kind = "Blip2ForImageTextRetrieval has one" if text else "Blip2ForConditionalGeneration has none"
-        raise ValueError(f"config.json gives use_qformer_text_input as {not text}: is there a text half? {kind}")
+    check_choices(
+        {"use_qformer_text_input": False} | found, {"hidden_act": ("gelu",), "use_qformer_text_input": (text,)}
+    )
     return QFormerConfig(
         n_vocab=whole_number(found, "vocab_size") if text else 0,
         context=whole_number(found, "max_position_embeddings"),
@@ -181,7 +180,6 @@ def attention_keys(ours: str, theirs: str, parts: Mapping[str, tuple[str, ...]])
     keys = linears({f"{ours}.sublayer.to_out": f"{theirs}.output.dense", f"{ours}.norm": f"{theirs}.output.LayerNorm"})
     for matrix, names in parts.items():
         for part in BOTH:
-            keys[f"{ours}.sublayer.{matrix}.{part}"] = From(
-                tuple(f"{theirs}.attention.{name}.{part}" for name in names)
-            )
+            joined = tuple(f"{theirs}.attention.{name}.{part}" for name in names)
+            keys[f"{ours}.sublayer.{matrix}.{part}"] = From(joined)
     return keys

@@ -14,6 +14,7 @@ Dropout (0.1 there) is left out.
 """
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,16 +30,17 @@ from course_lib.foundations.gelu import GELUFeedForward, gelu
 from course_lib.foundations.norm import LayerNorm
 from course_lib.foundations.positions import LearnedPositions
 from course_lib.foundations.qformer_masks import both_ways_mask, causal_text_mask, with_padding
+from course_lib.models.blip import begin_with
 from course_lib.models.llama import LlamaReader, check_left_padding
 from course_lib.models.vit import ViTConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class QFormerConfig:
-    """n_vocab, context: words and the most words of a text, the first one and the end included; n_vocab 0: no text half.
+    """n_vocab: words; 0: no text half.  context: the most words of a text, the first one and the end included.
     n_queries: 32 in the paper.  d_image: Dv.  cross_every: layers 0, cross_every, 2 cross_every … read the image.
     dec: token that the first one of a text becomes before it is written ([DEC] of the paper's code); None: it stays.
-    init_std: of every matrix and of the queries at the start; None: 1/sqrt(fan-in), and the paper's 0.02 for queries."""
+    init_std: of matrices and queries at the start; None: 1/sqrt(fan-in), and the paper's code's 0.02 for queries."""
 
     n_vocab: int = 0
     context: int = 32
@@ -146,22 +148,22 @@ class QFormer(nn.Module):
         """The queries alone with the image: what contrast and stage 2 read."""
         return self.run(self.embed(len(seen)), seen)
 
-    def read(self, ids: Int[Tensor, "M L"], is_word: Bool[Tensor, "M L"] | None = None) -> Float[Tensor, "M L D"]:
-        """The words alone. is_word: False on padding, which stands behind the text."""
-        return self.run(self.embed_words(ids), None, text_mask(ids, is_word))
+    def read(self, ids: Int[Tensor, "M L"], is_token: Bool[Tensor, "M L"] | None = None) -> Float[Tensor, "M L D"]:
+        """The words alone. is_token: False on padding, which stands behind the text."""
+        return self.run(self.embed_words(ids), None, text_mask(ids, is_token))
 
     def both(
         self,
         seen: Float[Tensor, "B N Dv"],
         ids: Int[Tensor, "B L"],
         may_attend: Bool[Tensor, "S S"],
-        is_word: Bool[Tensor, "B L"] | None = None,
+        is_token: Bool[Tensor, "B L"] | None = None,
     ) -> Float[Tensor, "B S D"]:
-        """Queries, then words, under a mask for both, S = Q + L. Raises ValueError unless image i stands beside text i."""
+        """Queries, then words, under a mask for both, S = Q + L. Raises ValueError unless each image has its text."""
         if len(seen) != len(ids):
             raise ValueError(f"{len(seen)} images but {len(ids)} texts; row i of both belong together")
-        text_mask(ids, is_word)
-        return self.run(self.embed(len(seen), ids), seen, with_padding(may_attend.to(ids.device), is_word))
+        text_mask(ids, is_token)
+        return self.run(self.embed(len(seen), ids), seen, with_padding(may_attend.to(ids.device), is_token))
 
     def embed(self, n: int, ids: Int[Tensor, "B L"] | None = None) -> Float[Tensor, "B S D"]:
         """What the first layer reads for n images: the queries, and behind them the words of texts."""
@@ -201,12 +203,12 @@ class AroundFrozen(nn.Module):
 
     frozen: tuple[str, ...] = ("image",)
 
-    def freeze(self) -> "AroundFrozen":
+    def freeze(self) -> Self:
         for name in self.frozen:
             getattr(self, name).requires_grad_(False).eval()
         return self
 
-    def train(self, mode: bool = True) -> "AroundFrozen":
+    def train(self, mode: bool = True) -> Self:
         super().train(mode)
         for name in self.frozen:
             getattr(self, name).eval()
@@ -242,17 +244,17 @@ class Retriever(AroundFrozen):
         return self.project_image(self.qformer.ask(seen))
 
     def text_features(
-        self, ids: Int[Tensor, "M L"], is_word: Bool[Tensor, "M L"] | None = None
+        self, ids: Int[Tensor, "M L"], is_token: Bool[Tensor, "M L"] | None = None
     ) -> Float[Tensor, "M E"]:
         """What the first token has read of the text."""
-        return self.project_text(self.qformer.read(ids, is_word)[:, 0])
+        return self.project_text(self.qformer.read(ids, is_token)[:, 0])
 
     def matches(
-        self, seen: Float[Tensor, "B N Dv"], ids: Int[Tensor, "B L"], is_word: Bool[Tensor, "B L"] | None = None
+        self, seen: Float[Tensor, "B N Dv"], ids: Int[Tensor, "B L"], is_token: Bool[Tensor, "B L"] | None = None
     ) -> Float[Tensor, "B 2"]:
         """Logits for row i of both: [:, 1] they match, [:, 0] they do not. Every query votes; the mean counts."""
         Q = self.config.n_queries
-        x = self.qformer.both(seen, ids, both_ways_mask(Q, ids.shape[-1]), is_word)
+        x = self.qformer.both(seen, ids, both_ways_mask(Q, ids.shape[-1]), is_token)
         return self.match(x[:, :Q]).mean(dim=1)
 
 
@@ -274,17 +276,15 @@ class Stage1(Retriever):
         self,
         seen: Float[Tensor, "B N Dv"],
         ids: Int[Tensor, "B L"],
-        is_word: Bool[Tensor, "B L"] | None = None,
+        is_token: Bool[Tensor, "B L"] | None = None,
         *,
         may_attend: Bool[Tensor, "S S"] | None = None,
     ) -> Float[Tensor, "B L V"]:
         """Logits of what follows each word. may_attend: another mask than causal_text_mask, to see what leaks."""
-        Q, dec = self.config.n_queries, self.config.dec
+        Q = self.config.n_queries
         if may_attend is None:
             may_attend = causal_text_mask(Q, ids.shape[-1])
-        if dec is not None:
-            ids = torch.cat([torch.full_like(ids[:, :1], dec), ids[:, 1:]], dim=1)
-        x = self.qformer.both(seen, ids, may_attend, is_word)
+        x = self.qformer.both(seen, begin_with(self.config.dec, ids), may_attend, is_token)
         return self.head(x[:, Q:], self.qformer.words.weight)
 
 
@@ -295,7 +295,7 @@ def similarities(image: Float[Tensor, "B Q E"], text: Float[Tensor, "M E"]) -> F
 
 
 class Describer(AroundFrozen):
-    """Stage 2: (images, ids) -> logits of what follows each word, by a language model that has the queries before it.
+    """Stage 2: what is to be seen, in the words of a language model that has the queries' answers before its text.
 
     lm: with embed, run, to_vocab and new_caches, such as GPT2, GPT3 or OPT; it is frozen, as the image tower is.
     qformer: without text half; one that has it gives `qformer.without_text()`.
@@ -312,36 +312,35 @@ class Describer(AroundFrozen):
         init_bert(self.project, qformer.config.init_std)
         self.freeze()
 
-    def prefix(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B Q W"]:
+    def prefix(self, seen: Float[Tensor, "B N Dv"]) -> Float[Tensor, "B Q W"]:
         """What stands before the words: the queries' answers, W wide as the language model."""
-        return self.project(self.qformer.ask(self.look(images)))
+        return self.project(self.qformer.ask(seen))
 
-    def forward(
-        self,
-        images: Float[Tensor, "B C H W"],
-        ids: Int[Tensor, "B L"],
-        is_word: Bool[Tensor, "B L"] | None = None,
+    def next_words(
+        self, seen: Float[Tensor, "B N Dv"], ids: Int[Tensor, "B L"], is_token: Bool[Tensor, "B L"] | None = None
     ) -> Float[Tensor, "B L V"]:
-        """Logits of what follows each word. is_word: False on padding, on either side."""
-        x, is_token = self.joined(self.prefix(images), ids, is_word)
-        return self.lm.to_vocab(self.lm.run(x, is_token=is_token)[:, self.qformer.config.n_queries :])
+        """Logits of what follows each word. is_token: False on padding, which stands behind the text."""
+        text_mask(ids, is_token)
+        prefix = self.prefix(seen)
+        if is_token is not None:
+            is_token = torch.cat([is_token.new_ones(prefix.shape[:2]), is_token], dim=1)
+        x = self.lm.run(self.before(prefix, ids), is_token=is_token)
+        return self.lm.to_vocab(x[:, prefix.shape[1] :])
 
-    def joined(
-        self, prefix: Float[Tensor, "B Q W"], ids: Int[Tensor, "B L"], is_word: Bool[Tensor, "B L"] | None
-    ) -> tuple[Float[Tensor, "B S W"], Bool[Tensor, "B S"] | None]:
-        """[prefix; words], and where they are no padding. Raises ValueError unless there is a text beside each image."""
+    def before(self, prefix: Float[Tensor, "B Q W"], ids: Int[Tensor, "B L"]) -> Float[Tensor, "B S W"]:
+        """[prefix; words]. Raises ValueError for empty texts, and unless each image has its text."""
+        if ids.ndim != 2 or 0 in ids.shape:
+            raise ValueError(f"ids {tuple(ids.shape)} must be [B L], L at least 1: begin each text with a start token")
         if len(prefix) != len(ids):
             raise ValueError(f"{len(prefix)} images but {len(ids)} texts; row i of both belong together")
-        if is_word is not None:
-            is_word = torch.cat([is_word.new_ones(prefix.shape[:2]), is_word], dim=1)
-        return torch.cat([prefix, self.lm.embed(ids)], dim=1), is_word
+        return torch.cat([prefix, self.lm.embed(ids)], dim=1)
 
 
 class DescribingReader(LlamaReader):
     """A describer in the middle of its texts, for decoding/: `reader(ids)` gives the logits of the next words.
 
     Images are looked at once. capacity: the most words, prompt and answer together.
-    is_word: of the prompt, False on its padding, which must be on the left.
+    is_token: of the prompt, False on its padding, which must be on the left.
     """
 
     @torch.inference_mode()
@@ -350,22 +349,22 @@ class DescribingReader(LlamaReader):
         describer: Describer,
         images: Float[Tensor, "B C H W"],
         capacity: int,
-        is_word: Bool[Tensor, "B L"] | None = None,
+        is_token: Bool[Tensor, "B L"] | None = None,
     ):
-        self.describer, self.prefix = describer, describer.prefix(images)
+        self.describer, self.prefix = describer, describer.prefix(describer.look(images))
         Q = self.prefix.shape[1]
         super().__init__(describer.lm, Q + capacity)
-        if is_word is not None:
-            check_left_padding(is_word)
-            room = max(0, capacity - is_word.shape[1])
-            before, after = (is_word.new_ones(len(is_word), n) for n in (Q, room))
-            self.is_token = torch.cat([before, is_word, after], dim=1)
+        if is_token is not None:
+            check_left_padding(is_token)
+            room = max(0, capacity - is_token.shape[1])
+            before, after = (is_token.new_ones(len(is_token), n) for n in (Q, room))
+            self.is_token = torch.cat([before, is_token, after], dim=1)
 
     @torch.inference_mode()
     def __call__(self, ids: Int[Tensor, "B L"]) -> Float[Tensor, "B V"]:
         """Raises ValueError where the caches are full, and unless there is a prompt beside each image."""
         held = self.caches[0].length
-        x = self.model.embed(ids) if held else self.describer.joined(self.prefix, ids, None)[0]
+        x = self.model.embed(ids) if held else self.describer.before(self.prefix, ids)
         is_token = None if self.is_token is None else self.is_token[:, : held + x.shape[1]]
         x = self.model.run(x, is_token=is_token, caches=self.caches)
         return self.model.to_vocab(x[:, -1])
