@@ -28,6 +28,7 @@ from course_lib.hub.core import (
 )
 from course_lib.hub.vit import BOTH, convolution, image_size, linears
 from course_lib.models.blip2 import Describer, QFormer, QFormerConfig, Retriever
+from course_lib.models.gpt2 import GPT2Config
 from course_lib.models.opt import OPT
 from course_lib.models.vit import ViT, ViTConfig
 
@@ -64,8 +65,7 @@ def load_blip2_retriever(folder: str | Path, *, dtype: torch.dtype = torch.float
     if "itm_head.weight" not in tensors:
         raise ValueError(f"{folder} holds a BLIP-2 without itm_head; give one of Blip2ForImageTextRetrieval")
     check_depth(max(image.n_layers, qformer.n_layers), tensors)
-    keys = image_keys(image) | qformer_keys(qformer)
-    keys |= linears({"project_image": "vision_projection", "project_text": "text_projection", "match": "itm_head"})
+    keys = retriever_keys(image, qformer)
     return build(lambda: Retriever(ViT(image), qformer, d_shared), tensors, keys, dtype=dtype).freeze()
 
 
@@ -81,9 +81,7 @@ def load_blip2_describer(folder: str | Path, *, dtype: torch.dtype = torch.float
         raise ValueError(f"{folder} holds a BLIP-2 without language_projection; give a Blip2ForConditionalGeneration")
     take_copy(tensors, "language_model.lm_head.weight", f"language_model.{opt.TABLE}")
     check_depth(max(image.n_layers, qformer.n_layers, lm.n_layers), tensors)
-    keys = image_keys(image) | qformer_keys(qformer) | linears({"project": "language_projection"})
-    for ours, theirs in opt.key_map(lm.n_layers).items():
-        keys[f"lm.{ours}"] = From(tuple(f"language_model.{key}" for key in theirs.keys))
+    keys = describer_keys(image, qformer, lm)
     return build(lambda: Describer(ViT(image), QFormer(qformer), OPT(lm)), tensors, keys, dtype=dtype).freeze()
 
 
@@ -123,6 +121,20 @@ def qformer_config(config: Mapping[str, Any], *, text: bool) -> QFormerConfig:
         eps=number(found, "layer_norm_eps", 1e-12),
         init_std=number(found, "initializer_range", 0.02),
     )
+
+
+def retriever_keys(image: ViTConfig, qformer: QFormerConfig) -> KeyMap:
+    """ours: theirs."""
+    heads = {"project_image": "vision_projection", "project_text": "text_projection", "match": "itm_head"}
+    return image_keys(image) | qformer_keys(qformer) | linears(heads)
+
+
+def describer_keys(image: ViTConfig, qformer: QFormerConfig, lm: GPT2Config) -> KeyMap:
+    """ours: theirs."""
+    keys = image_keys(image) | qformer_keys(qformer) | linears({"project": "language_projection"})
+    for ours, theirs in opt.key_map(lm.n_layers).items():
+        keys[f"lm.{ours}"] = From(tuple(f"language_model.{key}" for key in theirs.keys))
+    return keys
 
 
 def image_keys(config: ViTConfig) -> KeyMap:

@@ -14,7 +14,6 @@ Dropout (0.1 there) is left out.
 """
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -203,12 +202,12 @@ class AroundFrozen(nn.Module):
 
     frozen: tuple[str, ...] = ("image",)
 
-    def freeze(self) -> Self:
+    def freeze(self) -> nn.Module:
         for name in self.frozen:
             getattr(self, name).requires_grad_(False).eval()
         return self
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> nn.Module:
         super().train(mode)
         for name in self.frozen:
             getattr(self, name).eval()
