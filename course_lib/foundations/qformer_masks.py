@@ -57,7 +57,10 @@ def influence(out: Float[Tensor, "B T D"], *inputs: Float[Tensor, "B _ _"]) -> F
     Row t: the gradient of out[:, t] along one fixed random direction, its length at every place of the inputs. Taken
     on the model's own graph, so it sees what the model does, whatever its masks say: 0 where nothing gets through.
     inputs: tensors that require gradients and that `out` was computed from; their places stand side by side.
+    Raises ValueError where no gradients are kept.
     """
+    if not (out.requires_grad and all(x.requires_grad for x in inputs)):
+        raise ValueError("no gradients are kept; write x.requires_grad_() for each input before `out` is computed")
     chance = torch.Generator().manual_seed(0)
     direction = torch.randn(out.shape[-1], generator=chance, dtype=torch.float64).to(out)
     rows = []

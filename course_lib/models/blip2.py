@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from course_lib.foundations.attention import check_heads
+from course_lib.foundations.attention import check_heads, check_mask
 from course_lib.foundations.bert import CrossAttention, PostNorm, WordHead, init_bert, text_mask
 from course_lib.foundations.checks import check_counts, check_tensor
 from course_lib.foundations.embedding import Embedding
@@ -162,7 +162,9 @@ class QFormer(nn.Module):
         if len(seen) != len(ids):
             raise ValueError(f"{len(seen)} images but {len(ids)} texts; row i of both belong together")
         text_mask(ids, is_token)
-        return self.run(self.embed(len(seen), ids), seen, with_padding(may_attend.to(ids.device), is_token))
+        x = self.embed(len(seen), ids)
+        check_mask(may_attend, torch.Size((x.shape[1], x.shape[1])))
+        return self.run(x, seen, with_padding(may_attend.to(x.device), is_token))
 
     def embed(self, n: int, ids: Int[Tensor, "B L"] | None = None) -> Float[Tensor, "B S D"]:
         """What the first layer reads for n images: the queries, and behind them the words of texts."""
@@ -226,6 +228,7 @@ class Retriever(AroundFrozen):
 
     def __init__(self, image: nn.Module, config: QFormerConfig, d_shared: int = 64):
         super().__init__()
+        check_counts(1, d_shared=d_shared)
         if not config.n_vocab:
             raise ValueError("n_vocab (0) must be at least 1: in stage 1 the Q-Former reads texts")
         self.config = config
@@ -318,12 +321,11 @@ class Describer(AroundFrozen):
     def next_words(
         self, seen: Float[Tensor, "B N Dv"], ids: Int[Tensor, "B L"], is_token: Bool[Tensor, "B L"] | None = None
     ) -> Float[Tensor, "B L V"]:
-        """Logits of what follows each word. is_token: False on padding, which stands behind the text."""
+        """Logits of what follows each word. is_token: False on padding; it must stand behind the text, where no word
+        sees it."""
         text_mask(ids, is_token)
         prefix = self.prefix(seen)
-        if is_token is not None:
-            is_token = torch.cat([is_token.new_ones(prefix.shape[:2]), is_token], dim=1)
-        x = self.lm.run(self.before(prefix, ids), is_token=is_token)
+        x = self.lm.run(self.before(prefix, ids))
         return self.lm.to_vocab(x[:, prefix.shape[1] :])
 
     def before(self, prefix: Float[Tensor, "B Q W"], ids: Int[Tensor, "B L"]) -> Float[Tensor, "B S W"]:

@@ -10,8 +10,10 @@ from transformers.models.blip_2.configuration_blip_2 import Blip2QFormerConfig
 from course_lib.decoding.generation import greedy
 from course_lib.hub import load_blip2_describer, load_blip2_retriever
 from course_lib.hub.blip2 import describer_keys, qformer_config, qformer_keys, retriever_keys
-from course_lib.models.blip2 import DescribingReader, QFormer, similarities
+from course_lib.models import opt
+from course_lib.models.blip2 import QFORMER, VIT_G, Describer, DescribingReader, QFormer, Stage1, similarities
 from course_lib.models.blip_pretrain import caption_loss
+from course_lib.models.vit import ViT
 
 V, CONTEXT, PLACE = 23, 9, 24  # PLACE: the token that the reference puts where a query's answer goes
 SIZES = {
@@ -246,3 +248,21 @@ def test_in_single_precision(retrieval, agree):
     inputs = dict(pixel_values=images.float(), input_ids=ids, attention_mask=is_token.long())
     ours, theirs = ours.float(), reference.float()(**inputs, use_image_text_matching_head=True).logits_per_image
     agree(ours.matches(ours.look(images.float()), ids, is_token), theirs)
+
+
+@pytest.mark.parametrize(("name", "learns"), [("opt-2.7b", 107_130_880), ("opt-6.7b", 108_312_064)])
+def test_released_sizes_have_as_many_parameters_as_theirs(name, learns):
+    """The 107M and 108M that the paper's table 2 says are trained: the Q-Former's queries' half, and the projection.
+
+    Its "188M" (section 3.1, table 1) counts the text half, too: 186.7M here.
+    """
+    text = opt.SIZES[name]
+    sizes = dict(hidden_size=text.d_model, num_hidden_layers=text.n_layers, num_attention_heads=text.n_heads)
+    config = Blip2Config(text_config=dict(model_type="opt", ffn_dim=text.d_hidden, **sizes))
+    with torch.device("meta"):
+        theirs = Blip2ForConditionalGeneration(config)
+        stage1 = Stage1(ViT(VIT_G), QFORMER, d_shared=256)
+        ours = Describer(ViT(VIT_G), stage1.qformer.without_text(), opt.OPT(text))
+    assert len({sum(p.numel() for p in model.parameters()) for model in (theirs, ours)}) == 1
+    assert sum(p.numel() for p in ours.parameters() if p.requires_grad) == learns
+    assert sum(p.numel() for p in stage1.parameters() if p.requires_grad) == 186_702_654
