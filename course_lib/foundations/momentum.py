@@ -54,9 +54,9 @@ class FeatureQueue(nn.Module):
 
 
 def soft_targets(logits: Float[Tensor, "N M"], alpha: float) -> Float[Tensor, "N M"]:
-    """alpha · what the teacher thinks, softmax(logits), + (1 - alpha) · what is written down: row i belongs to column i.
+    """alpha · what the teacher thinks, softmax(logits), + (1 - alpha) · the labels: row i belongs to column i.
 
-    The teacher knows what the labels do not: that another caption of the batch fits, too. alpha 0: labels alone.
+    The teacher may know what the labels do not: that another caption fits, too. alpha 0: the labels alone.
     """
     check_within("alpha", alpha, 0, 1)
     labels = torch.eye(*logits.shape, device=logits.device, dtype=logits.dtype)

@@ -3,10 +3,12 @@
 `Salesforce/blip-image-captioning-base`, `-large`: a Captioner.  `Salesforce/blip-itm-base-coco`, `-flickr`, …: a
 Retriever. The captioner's last matrix is that of its words and not on disk; old checkpoints repeat it, and its bias.
 Old checkpoints hold the numbers of the positions (embeddings.position_ids), which are no weights. What a configuration
-leaves out is as in the class that wrote it. [ENC] stands in no configuration; the released matching code (blip_itm.py)
-leaves the first token as it is, and so does a Retriever that is loaded here.
+leaves out is as in the class that wrote it.
+[ENC] (30523) stands in no configuration. Training and the paper's evaluation put it first, and so does LAVIS; the
+demonstration (blip_itm.py) does not, nor does transformers: which of the two a Retriever does, the loader is told.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,22 +49,21 @@ def load_blip_captioner(folder: str | Path, *, dtype: torch.dtype = torch.float3
     tensors = read_blip(folder, "text_decoder.", "BlipForConditionalGeneration", config)
     take_copy(tensors, f"{HEAD}.decoder.weight", f"text_decoder.bert.{EMBEDDINGS}")
     take_copy(tensors, f"{HEAD}.decoder.bias", f"{HEAD}.bias")
-    text = "text_decoder.bert"
-    keys = pair_keys(config, text, "decode") | {"head.bias": From(f"{HEAD}.bias")}
-    keys |= linears({"head.transform": f"{HEAD}.transform.dense", "head.norm": f"{HEAD}.transform.LayerNorm"})
-    return build(lambda: Captioner(config), tensors, keys, ignored=buffers(text), dtype=dtype)
+    ignored = ["text_decoder.bert.embeddings.position_ids"]
+    return build(lambda: Captioner(config), tensors, captioner_keys(config), ignored=ignored, dtype=dtype)
 
 
-def load_blip_retriever(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Retriever:
+def load_blip_retriever(folder: str | Path, *, enc: int | None = None, dtype: torch.dtype = torch.float32) -> Retriever:
     """The model in a folder: config.json and model.safetensors. In eval mode.
 
+    enc: what the first token becomes for matching; 30523 as in training, None: it stays, as transformers has it.
     Raises FileNotFoundError or ValueError, see core.py; ValueError if config.json asks for what BLIP does not do.
     """
     config = blip_config(folder)
+    config = replace(config, text=replace(config.text, enc=enc))
     tensors = read_blip(folder, "text_encoder.", "BlipForImageTextRetrieval", config)
-    keys = pair_keys(config, "text_encoder", "encode")
-    keys |= linears({"project_image": "vision_proj", "project_text": "text_proj", "match": "itm_head"})
-    return build(lambda: Retriever(config), tensors, keys, ignored=buffers("text_encoder"), dtype=dtype)
+    ignored = ["text_encoder.embeddings.position_ids"]
+    return build(lambda: Retriever(config), tensors, retriever_keys(config), ignored=ignored, dtype=dtype)
 
 
 def blip_config(folder: str | Path) -> BLIPConfig:
@@ -71,7 +72,7 @@ def blip_config(folder: str | Path) -> BLIPConfig:
     image, text = tower(config, "vision_config", IMAGE), tower(config, "text_config", TEXT)
     for each in (image, text):
         check_choices(each, CHOICES)
-    check_choices(text, {"is_decoder": (True,), "encoder_hidden_size": (whole_number(image, "hidden_size"),)})
+    check_choices(text, {"is_decoder": (True,)})
     for each in (config, text):
         check_choices(each, {"tie_word_embeddings": (True,)})
     height, width = image_size(image)
@@ -105,9 +106,16 @@ def read_blip(folder: str | Path, prefix: str, name: str, config: BLIPConfig) ->
     return tensors
 
 
-def buffers(text: str) -> tuple[str, ...]:
-    """Keys of old checkpoints that are no weights."""
-    return (f"{text}.embeddings.position_ids",)
+def captioner_keys(config: BLIPConfig) -> KeyMap:
+    """ours: theirs."""
+    keys = pair_keys(config, "text_decoder.bert", "decode") | {"head.bias": From(f"{HEAD}.bias")}
+    return keys | linears({"head.transform": f"{HEAD}.transform.dense", "head.norm": f"{HEAD}.transform.LayerNorm"})
+
+
+def retriever_keys(config: BLIPConfig) -> KeyMap:
+    """ours: theirs."""
+    heads = {"project_image": "vision_proj", "project_text": "text_proj", "match": "itm_head"}
+    return pair_keys(config, "text_encoder", "encode") | linears(heads)
 
 
 def pair_keys(config: BLIPConfig, text: str, mode: str) -> KeyMap:

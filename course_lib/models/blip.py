@@ -140,6 +140,21 @@ class TextModel(nn.Module):
         """Each word reads the image, itself and what stands before it."""
         return self.run("decode", ids, text_mask(ids, is_token, causal=True), seen)
 
+    def image_maps(
+        self,
+        ids: Int[Tensor, "M L"],
+        seen: Float[Tensor, "M T Dv"],
+        is_token: Bool[Tensor, "M L"] | None = None,
+        mode: str = "decode",
+    ) -> Float[Tensor, "n M H L T"]:
+        """Which parts of the image each word reads, in every layer and head: the shares of its cross-attention."""
+        may_attend = text_mask(ids, is_token, causal=mode == "decode")
+        x, maps = self.embeddings(ids), []
+        for layer in self.layers:
+            maps.append(layer.cross.sublayer.weights(layer.attention[mode](x, may_attend), seen))
+            x = layer(x, mode, may_attend, seen)
+        return torch.stack(maps)
+
     def run(self, mode, ids, may_attend, seen) -> Float[Tensor, "M L D"]:
         x = self.embeddings(ids)
         for layer in self.layers:

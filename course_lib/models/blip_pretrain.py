@@ -54,12 +54,17 @@ class Losses(NamedTuple):
 
 
 class Pretraining(nn.Module):
-    """A BLIP, its teacher and two queues: what a training step needs. `.blip` is what stays."""
+    """A BLIP, its teacher and two queues: what a training step needs. `.blip` is what stays.
 
-    def __init__(self, config: PretrainConfig):
+    blip: the one to go on with; None: a new one. Raises ValueError if it is of another configuration.
+    """
+
+    def __init__(self, config: PretrainConfig, blip: BLIP | None = None):
         super().__init__()
         self.config = config
-        self.blip = BLIP(config.blip)
+        self.blip = BLIP(config.blip) if blip is None else blip
+        if self.blip.config != config.blip:
+            raise ValueError(f"the model was built with {self.blip.config}, and config.blip is {config.blip}")
         self.teacher = Retriever(config.blip).requires_grad_(False)
         follow(self.teacher, self.blip, momentum=0)
         self.temperature = nn.Parameter(torch.tensor(config.temperature))
@@ -87,11 +92,12 @@ class Pretraining(nn.Module):
         with torch.no_grad():
             self.temperature.clamp_(*TEMPERATURES)
         seen = blip.look(images)
+        lm = caption_loss(blip, seen, ids, is_token, smoothing=self.config.smoothing)
         image_to_text, text_to_image, itc = self.contrast(images, seen, ids, is_token, alpha)
         other_image = hard_negatives(text_to_image[:, :n], None if same is None else same.mT, generator)
         other_text = hard_negatives(image_to_text[:, :n], same, generator)
         itm = match_loss(blip, seen, ids, is_token, other_image, other_text)
-        return Losses(itc, itm, caption_loss(blip, seen, ids, is_token, smoothing=self.config.smoothing))
+        return Losses(itc, itm, lm)
 
     def contrast(self, images, seen, ids, is_token, alpha) -> tuple[Tensor, Tensor, Tensor]:
         """Logits [B B+K] of images over texts and of texts over images, and ITC; the first B columns are the batch.
