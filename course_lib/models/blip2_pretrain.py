@@ -33,7 +33,7 @@ def stage1_losses(
 ) -> Losses:
     """ITC, ITM and ITG, in this order; the paper adds them up.
 
-    same: [i, j] True where caption j fits image i, too; it is then no negative of ITM.
+    same: [i, j] True where caption j fits image i, too: then ITC calls both right, and ITM neither a negative.
     Raises ValueError for a batch of one pair, and unless there are as many images as captions.
     """
     check_within("smoothing", smoothing, 0, 1)
@@ -44,14 +44,18 @@ def stage1_losses(
     other_image = hard_negatives(logits.mT, None if same is None else same.mT, generator)
     other_text = hard_negatives(logits, same, generator)
     return Losses(
-        contrast_loss(logits, smoothing),
+        contrast_loss(logits, smoothing, same),
         match_loss(model, seen, ids, is_token, other_image, other_text),
         caption_loss(model, seen, ids, is_token, smoothing=smoothing),
     )
 
 
-def contrast_loss(logits: Float[Tensor, "B B"], smoothing: float = 0.1) -> Float[Tensor, ""]:
-    """clip_loss, but so much of each target is shared out among all."""
+def contrast_loss(
+    logits: Float[Tensor, "B B"], smoothing: float = 0.1, same: Bool[Tensor, "B B"] | None = None
+) -> Float[Tensor, ""]:
+    """soft_clip_loss, but so much of each target is shared out among all."""
     check_pairs(logits)
-    own = torch.arange(len(logits), device=logits.device)
-    return sum(cross_entropy(each, own, label_smoothing=smoothing) for each in (logits, logits.mT)) / 2
+    right = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    right = right if same is None else right | same
+    directions = (logits, right.to(logits)), (logits.mT, right.mT.to(logits))
+    return sum(cross_entropy(x, y / y.sum(1, keepdim=True), label_smoothing=smoothing) for x, y in directions) / 2

@@ -11,7 +11,7 @@ from torch.nn.functional import cosine_similarity
 
 from course_lib.decoding.generation import greedy
 from course_lib.foundations.attention import attend, causal_mask
-from course_lib.foundations.contrastive import clip_loss
+from course_lib.foundations.contrastive import clip_loss, soft_clip_loss
 from course_lib.foundations.hard_negatives import hard_negatives
 from course_lib.foundations.qformer_masks import MASKS, both_ways_mask, influence, with_padding
 from course_lib.models.blip2 import (
@@ -175,7 +175,7 @@ def test_every_query_votes_on_a_match():
     close(STAGE1.matches(seen, ids), votes.mean(0))
 
 
-def naive_losses(images, ids, is_token, generator, smoothing) -> list[float]:
+def naive_losses(images, ids, is_token, same, generator, smoothing) -> list[float]:
     """One image, one text, one word at a time."""
     B = len(ids)
     texts = [row[there][None] for row, there in zip(ids, is_token)]
@@ -185,12 +185,15 @@ def naive_losses(images, ids, is_token, generator, smoothing) -> list[float]:
     cosines = [[max(float(cosine_similarity(one, t, dim=0)) for one in each) for t in text] for each in image]
     logits = torch.tensor(cosines, dtype=torch.float64) / float(STAGE1.temperature)
 
-    def smoothed(scores: torch.Tensor, own: int) -> float:
+    def smoothed(scores: torch.Tensor, right: list[int]) -> float:
         log_probs = (scores.exp() / scores.exp().sum()).log()
-        return -(1 - smoothing) * float(log_probs[own]) - smoothing * float(log_probs.mean())
+        return -(1 - smoothing) * float(log_probs[right].mean()) - smoothing * float(log_probs.mean())
 
-    itc = sum(smoothed(logits[i], i) + smoothed(logits[:, i], i) for i in range(B)) / (2 * B)
-    other_image, other_text = hard_negatives(logits.mT, None, generator), hard_negatives(logits, None, generator)
+    texts_of = [[j for j in range(B) if same[i, j]] for i in range(B)]
+    images_of = [[i for i in range(B) if same[i, j]] for j in range(B)]
+    itc = sum(smoothed(logits[i], texts_of[i]) + smoothed(logits[:, i], images_of[i]) for i in range(B)) / (2 * B)
+    other_image, other_text = hard_negatives(logits.mT, same.mT, generator), hard_negatives(logits, same, generator)
+    assert not any(same[other_image[i], i] or same[i, other_text[i]] for i in range(B))
     pairs = [(i, i, 1) for i in range(B)]
     pairs += [(int(other_image[i]), i, 0) for i in range(B)] + [(i, int(other_text[i]), 0) for i in range(B)]
     itm = 0.0
@@ -202,24 +205,33 @@ def naive_losses(images, ids, is_token, generator, smoothing) -> list[float]:
         for t in range(1, texts[i].shape[1]):
             begun = torch.cat([torch.tensor([[CONFIG.dec]]), texts[i][:, 1:t]], dim=1)
             scores = STAGE1.head(with_cached_queries(seen[i], begun), QFORMER.words.weight)[0, -1]
-            costs.append(smoothed(scores, int(texts[i][0, t])))
+            costs.append(smoothed(scores, [int(texts[i][0, t])]))
     return [itc, itm, sum(costs) / len(costs)]
 
 
-@pytest.mark.parametrize("smoothing", [0.1, 0.0])
-def test_the_three_losses_one_by_one(smoothing):
+@pytest.mark.parametrize(("smoothing", "also"), [(0.1, None), (0.0, None), (0.1, (0, 2))])
+def test_the_three_losses_one_by_one(smoothing, also):
+    """also: an image that another's caption fits, too."""
     images, ids = normal(3, 4, 3, 8, 8), words(3, 4, 6)
     is_token = torch.arange(6) < torch.tensor([6, 3, 2, 5])[:, None]
+    same = torch.eye(4, dtype=torch.bool)
+    if also:
+        same[also] = True
+    chance = torch.Generator().manual_seed(5)
     found = stage1_losses(
-        STAGE1, images, ids, is_token, smoothing=smoothing, generator=torch.Generator().manual_seed(5)
+        STAGE1, images, ids, is_token, same=same if also else None, smoothing=smoothing, generator=chance
     )
-    expected = naive_losses(images, ids, is_token, torch.Generator().manual_seed(5), smoothing)
+    expected = naive_losses(images, ids, is_token, same, chance.manual_seed(5), smoothing)
     assert [float(loss) for loss in found] == pytest.approx(expected, abs=1e-12)
 
 
 def test_without_smoothing_contrast_is_clips():
     logits = normal(4, 5, 5)
     close(contrast_loss(logits, 0), clip_loss(logits))
+    same = torch.eye(5, dtype=torch.bool)
+    same[1, 3] = same[3, 1] = same[0, 2] = True
+    close(contrast_loss(logits, 0, same), soft_clip_loss(logits, same.double()))
+    close(contrast_loss(logits, 0.3, same), 0.7 * contrast_loss(logits, 0, same) + 0.3 * contrast_loss(logits, 1))
     assert float(contrast_loss(torch.zeros(7, 7))) == pytest.approx(math.log(7), abs=1e-6)
 
 
