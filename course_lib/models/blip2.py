@@ -10,7 +10,7 @@ lets the queries, and them alone, read the image. Queries and words each have th
                            model's words. The Q-Former goes on learning
 Image tower and language model are handed in and frozen: no gradients, no dropout, whatever train() says.
 Read first: vit.py, foundations/bert.py, foundations/qformer_masks.py.  Chapter 13.  Losses: blip2_pretrain.py.
-Dropout (0.1 there) is left out.
+Left out: dropout (0.1 there); and there the norm behind the image tower learns (ln_vision), here it is the tower's.
 """
 
 from dataclasses import dataclass, replace
@@ -191,6 +191,15 @@ class QFormer(nn.Module):
         for layer in self.layers:
             x = layer(x, n_queries, seen, may_attend)
         return x
+
+    def image_maps(self, seen: Float[Tensor, "B N Dv"]) -> Float[Tensor, "n B H Q N"]:
+        """What each query looks at, in every head of the n layers that read the image: the shares of its attention."""
+        x, maps = self.embed(len(seen)), []
+        for layer in self.layers:
+            if layer.cross is not None:
+                maps.append(layer.cross.sublayer.weights(layer.attention(x), seen))
+            x = layer(x, self.config.n_queries, seen, None)
+        return torch.stack(maps)
 
     def without_text(self) -> "QFormer":
         """A copy for stage 2: the queries' half, and the self-attention that both had shared."""

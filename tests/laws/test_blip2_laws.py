@@ -158,6 +158,21 @@ def test_queries_have_no_order(seed):
     del QFORMER.forward
 
 
+def test_maps_are_what_the_image_was_mixed_by():
+    """In layers 0 and 2 of three: the map times the values is what the queries take up."""
+    seen = normal(12, 2, N, 12)
+    maps, x = QFORMER.image_maps(seen), QFORMER.embed(2)
+    assert maps.shape == (2, 2, 4, Q, N)
+    close(maps.sum(-1), torch.ones(2, 2, 4, Q).double())
+    for i, layer in enumerate(QFORMER.layers):
+        inner = layer.attention(x)
+        if i % 2 == 0:
+            cross = layer.cross.sublayer
+            mixed = (maps[i // 2] @ cross.keys_and_values(seen)[1]).transpose(1, 2).flatten(2)
+            close(cross.to_out(mixed), cross(inner, seen))
+        x = layer(x, Q, seen, None)
+
+
 @given(SEEDS)
 def test_the_best_query_speaks_for_the_image(seed):
     image, text = normal(seed, 3, Q, 6), normal(seed + 1, 4, 6)
