@@ -312,12 +312,12 @@ def test_a_hard_negative_is_never_the_pair_nor_its_like(n, seed):
 
 
 def test_hard_negatives_come_as_often_as_they_are_similar():
-    """20,000 draws of each row against softmax + 1e-4 without the own pair, four standard errors wide."""
+    """4,000 draws of each row against softmax + 1e-4 without the own pair, four standard errors wide."""
     logits = torch.tensor([[9.0, 2, 1, 0], [0, 9, 0, 0], [-20, 0, 9, 1], [3, 3, 0, 9]], dtype=torch.float64)
     weights = logits.softmax(1) + 1e-4
     weights = weights * (1 - torch.eye(4))
     close(negative_weights(logits), weights)
-    expected, draw, n = weights / weights.sum(1, keepdim=True), torch.Generator().manual_seed(0), 20_000
+    expected, draw, n = weights / weights.sum(1, keepdim=True), torch.Generator().manual_seed(0), 4_000
     found = torch.stack([hard_negatives(logits, generator=draw) for _ in range(n)])
     share = (found[..., None] == torch.arange(4)).double().mean(0)
     assert ((share - expected).abs() <= 4 * (expected * (1 - expected) / n).sqrt() + 1e-12).all()
@@ -493,7 +493,7 @@ def test_words_that_are_all_alike_cost_the_logarithm_of_the_vocabulary():
     seen = captioner.look(IMAGES)
     for smoothing in (0.0, 0.1, 1.0):
         loss = caption_loss(captioner, seen, CAPTIONS, IS_TOKEN, smoothing=smoothing)
-        assert float(loss) == pytest.approx(math.log(V), abs=1e-12)
+        assert float(loss.detach()) == pytest.approx(math.log(V), abs=1e-12)
     words = torch.tensor([[CLS, 5, END]])
     with torch.no_grad():
         captioner.head.bias[END] = 3.0
