@@ -18,7 +18,7 @@ from course_lib.foundations.checks import check_counts
 
 
 def unimodal_mask(n_queries: int, n_words: int) -> Bool[Tensor, "S S"]:
-    """Two worlds: were words to see queries, contrast could be won without looking at the image's features alone."""
+    """Neither half sees the other: features that had mixed already would agree whatever the text says."""
     Q = check_sizes(n_queries, n_words)
     mask = torch.zeros(Q + n_words, Q + n_words, dtype=torch.bool)
     mask[:Q, :Q] = mask[Q:, Q:] = True

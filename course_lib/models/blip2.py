@@ -225,7 +225,7 @@ class AroundFrozen(nn.Module):
         return self
 
     def look(self, images: Float[Tensor, "B C H W"]) -> Float[Tensor, "B N Dv"]:
-        """What the queries read: all that the image tower says, after its last norm."""
+        """What the queries read: all that the image tower says."""
         return self.image.features(images)
 
 
