@@ -92,8 +92,8 @@ def test_padded_media_are_the_reference_on_what_is_not_padded(pair, agree):
 
 
 def test_released_sizes():
-    """xGen-MM's defaults (its docstring still says 64 latents, 8 heads of 64): 128 latents, 6 layers, 16 heads of 96, and
-    the width of SigLIP so400m. transformers' class in these sizes has as many parameters."""
+    """xGen-MM's defaults (its docstring still says 64 latents, 8 heads of 64): 128 latents, 6 layers, 16 heads of 96,
+    and the width of SigLIP so400m. transformers' class in these sizes has as many parameters."""
     config = IdeficsConfig(vision_config={"embed_dim": 1152})
     with torch.device("meta"):
         ours = PerceiverResampler(128, 6, 1152, 16, d_head=96)
