@@ -235,6 +235,15 @@ def test_the_tower_is_the_same_to_the_bit_after_a_step(model, step):
         assert (parameter.grad is None) == name.startswith("tower") or step == "update"
 
 
+def test_a_tower_that_someone_thaws_stays_as_it_is():
+    """Its features never carry a gradient, whatever requires_grad says."""
+    model, images = build(), images_of(5, *VIEWS)
+    model.requires_grad_(True)
+    before = copy.deepcopy(model.tower.state_dict())
+    train(model, iter([0]), steps=1, lr=0.1, loss=lambda model, _: text_loss(model, TEXTS, model.tokens(images)))
+    assert all(torch.equal(parameter, before[name]) for name, parameter in model.tower.named_parameters())
+
+
 def test_features_computed_once_serve_as_well():
     model, images = build(), images_of(5, *VIEWS)
     features = model.features(images)
