@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 from course_lib.foundations.checks import check_count, check_tensor
 from course_lib.foundations.patches import check_size
 from course_lib.foundations.perceiver import PerceiverResampler
+from course_lib.models.clip import ImageConfig
 from course_lib.models.siglip import SigLIPImageTower
 
 Texts = Sequence[Int[Tensor, " _"]] | Int[Tensor, "B T"]  # of any lengths; image_id where an image goes
@@ -182,7 +183,7 @@ def check_vocabulary(image_id: int, n_vocab: int) -> None:
         )
 
 
-def check_images(images: Images, config) -> None:
+def check_images(images: Images, config: ImageConfig) -> None:
     """Raise unless each image is its views [V C H W], at least one, of the tower's size."""
     for i, views in enumerate(images):
         check_size(views, config.channels, config.height, config.width)

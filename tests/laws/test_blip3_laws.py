@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from course_lib.decoding.generation import beam_search, greedy
 from course_lib.foundations.perceiver import PerceiverResampler
+from course_lib.foundations.tiles import Tiling, grids_within, is_patch, striped, tiling_of, views_of
 from course_lib.models.blip3 import BLIP3, BLIP3Config, BLIP3Reader, is_guessed, text_loss
 from course_lib.models.clip import ImageConfig
 from course_lib.models.gpt2 import GPT2, GPT2Config
@@ -136,6 +137,41 @@ def test_features_of_empty_patches_are_not_read(model):
     ):
         close(one, two)
         assert (one - full).abs().max() > 1e-6
+
+
+def picture(seed: int, H: int, W: int, empty: float = -1.0) -> tuple[list[torch.Tensor], list[torch.Tensor], Tiling]:
+    tiling = tiling_of(H, W, SIDE, grids_within(12, 4))
+    return [views_of(normal(seed, 3, H, W), tiling, empty=empty)], [is_patch(tiling, 4)], tiling
+
+
+@pytest.mark.parametrize(("H", "W"), [(8, 8), (7, 30), (21, 13), (32, 24)])
+def test_from_a_picture_to_its_tokens(H, W):
+    images, masks, tiling = picture(1, H, W)
+    (tokens,) = EACH.tokens(images, masks)
+    assert tokens.shape == (tiling.n_views * Q, 24) and len(tokens) <= 13 * Q
+
+
+def test_the_padding_is_masked_for_the_sampler_and_not_for_the_tower():
+    """As released: what fills the empty patches still reaches the real ones inside the tower's attention."""
+    (black, masks, _), (grey, _, _) = picture(1, 7, 30), picture(1, 7, 30, empty=0.0)
+    assert not masks[0][1:].all()
+    one, other = (EACH.tokens(images, masks)[0] for images in (black, grey))
+    close(one[:Q], other[:Q])
+    assert (one[Q:] - other[Q:]).abs().max() > 1e-6
+
+
+def test_a_stripe_knows_of_every_tile_in_its_row():
+    """The released order: in one column it is ours; in two, a change of one tile reaches two of the four samples."""
+    (views,) = images_of(1, 5)
+    other = views.clone()
+    other[1] = normal(9, 3, SIDE, SIDE)
+    changed = {}
+    for grid in ((4, 1), (2, 2)):
+        one, two = (EACH.sample([striped(x, grid) for x in EACH.features([y])])[0] for y in (views, other))
+        changed[grid] = (one - two).abs().unflatten(0, (5, Q)).amax(dim=(1, 2)) > 1e-9
+        assert torch.allclose(one, EACH.tokens([views])[0], atol=1e-11) == (grid == (4, 1))
+    assert changed[4, 1].tolist() == [False, True, False, False, False]
+    assert changed[2, 2].tolist() == [False, True, True, False, False]
 
 
 def test_the_most_tokens_of_an_image():
