@@ -201,7 +201,7 @@ def test_a_page_before_sigmoids_has_none_and_its_colours_keep_their_scale(publis
         page.get_by_role("slider", name="τ").press(key)
         shade = float(re.search(r"([0-9.]+)\)$", cell.evaluate("each => each.style.background"))[1])
         value = float(cell.inner_text().replace("−", "-"))
-        assert shade == pytest.approx(0.8 * abs(value) / 2, abs=0.01)
+        assert shade == pytest.approx(0.55 * abs(value) / 2, abs=0.01)
 
 
 @pytest.mark.parametrize("width", [320, 900])

@@ -18,7 +18,7 @@ PICTURE = """box => [...box.querySelectorAll('img')].map(i => i.src).join() +
   [...box.querySelectorAll('svg')].map(s => s.outerHTML).join() +
   [...box.querySelectorAll('canvas')].map(c => c.toDataURL()).join() +
   [...box.querySelectorAll('.course-widget-card')].map(card => card.innerText).join()"""
-DONE = re.compile("写到|读成|分完")  # what a model that lives in the page says when it has written, read or ranked
+DONE = re.compile("写[到完]|读成|分完")  # what a model that lives in the page says when it has written, read or ranked
 
 
 TYPESET = "window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true"
@@ -50,7 +50,9 @@ def changes(widget, act, what, dead):
 
 def arrow(control):
     """The arrow key that still has somewhere to go."""
-    return control.evaluate("c => Number(c.value) < Number(c.max) ? 'ArrowRight' : 'ArrowLeft'")
+    return control.evaluate("""c => c.matches('select')
+      ? (c.selectedIndex + 1 < c.options.length ? 'ArrowDown' : 'ArrowUp')
+      : (Number(c.value) < Number(c.max) ? 'ArrowRight' : 'ArrowLeft')""")
 
 
 def drag(control):
