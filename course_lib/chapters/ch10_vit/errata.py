@@ -212,7 +212,7 @@ ERRATA = [
         chapter="10",
         title="先加位置，还是先拼 CLS",
         slide="“按元素加入位置向量后，尺寸仍为 64×1024；再于长度维度拼接一个 1×1024 可学习向量”。",
-        paper="z₀ = [x_class; x₁E; …; x_N E] + E_pos，E_pos 有 N+1 行（式 1）。",
+        paper="先把 CLS 和 N 个投影过的块拼成一列，再整个加上位置表；位置表有 N+1 行（式 1）。",
         code="先 concatenate([cls, x])，再进 Encoder，AddPositionEmbs 在那里给整个序列加位置。",
         compute=_positions_before_cls,
         settles=_settle_positions_before_cls,
