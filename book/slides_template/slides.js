@@ -27,8 +27,8 @@ function group(slide) {
 }
 
 // Lay a slide out: the largest text at which it fits and its pictures are readable, the words above and below the
-// picture or beside it. Where nothing is readable, what shows the picture largest; where nothing fits, the slide scrolls
-// on the screen and is scaled on paper.
+// picture or beside it. Where nothing is readable, what shows the picture largest; where nothing fits, the code goes whose
+// output the slide shows, and if that does not help, the slide scrolls on the screen and is scaled on paper.
 function fit(slide) {
   if (!slide || slide.dataset.fitted) return;
   slide.dataset.fitted = 'true';
@@ -55,14 +55,23 @@ function fit(slide) {
     return low;
   };
   const layouts = group(slide) ? ['', '21em', '15em'] : [''];
-  let best = null;
-  for (const [size, words] of SIZES.flatMap((size) => layouts.map((words) => [size, words]))) {
-    const height = tallest(size, words);
-    if (height === null) continue;
-    apply({ size, words, height });
-    const shown = scale();
-    if (!best || shown > 1.1 * best.shown) best = { size, words, height, shown };
-    if (best.shown >= READABLE) break;
+  const choose = () => {
+    let best = null;
+    for (const [size, words] of SIZES.flatMap((size) => layouts.map((words) => [size, words]))) {
+      const height = tallest(size, words);
+      if (height === null) continue;
+      apply({ size, words, height });
+      const shown = scale();
+      if (!best || shown > 1.1 * best.shown) best = { size, words, height, shown };
+      if (best.shown >= READABLE) break;
+    }
+    return best;
+  };
+  slide.classList.remove('outputs-only');
+  let best = choose();
+  if (!best) {
+    slide.classList.add('outputs-only');
+    best = choose();
   }
   apply(best || { size: 20, words: '', height: 200 });
   for (let zoom = 0.95; printing && tooLarge() && zoom > 0.3; zoom -= 0.05) {

@@ -29,9 +29,6 @@ from course_lib.widgets.figure import data_uri, source
 from course_lib.widgets.live_model import LiveModel, pack
 from course_lib.widgets.style import COLORS, to_png, use_style
 
-MENUS = {"颜色": tuple(COLOURS), "形状": KINDS, "位置": POSITIONS}
-
-
 WORD = re.compile(r"[a-z0-9]+(?:['’-][a-z0-9]+)*|[^\sa-z0-9]")  # an English word, or a single character
 
 
@@ -44,15 +41,15 @@ def read_caption(text: str, tokens: Sequence[str], *, start: Sequence[int], end:
     return [*start, *(known[word] for word in words), end]
 
 
-def atlas(height: int, width: int) -> UInt8[np.ndarray, "R C 3"]:
-    """All pictures of one thing: a row for each colour and kind, a column for each position."""
+def atlas(height: int, width: int, places: Sequence[str] = POSITIONS) -> UInt8[np.ndarray, "R C 3"]:
+    """All pictures of one thing: a row for each colour and kind, a column for each of the places."""
     scenes = [
         at_position(colour, kind, place, width=width, height=height)
         for colour in COLOURS
         for kind in KINDS
-        for place in POSITIONS
+        for place in places
     ]
-    return rearrange(render_batch(scenes), "(r c) H W C -> (r H) (c W) C", c=len(POSITIONS))
+    return rearrange(render_batch(scenes), "(r c) H W C -> (r H) (c W) C", c=len(places))
 
 
 @torch.no_grad()
@@ -78,7 +75,15 @@ def plot_ranked(picture: UInt8[np.ndarray, "H W 3"], ranked: Sequence[dict[str, 
     right.barh(range(len(ranked)), [100 * each["prob"] for each in ranked], color=COLORS["Q"], height=0.35)
     for i, each in enumerate(ranked):
         right.text(0, i - 0.25, each["text"], va="bottom", fontsize=11)
-    right.set(xlabel="占（%）", title="哪句像", yticks=[], xlim=(0, 100), ylim=(len(ranked) - 0.4, -0.9))
+        right.text(100 * each["prob"] + 1, i, f"{each['prob']:.0%}", va="center", fontsize=10, color=COLORS["muted"])
+    right.set(
+        xlabel="占（%）",
+        title="哪句像",
+        yticks=[],
+        xlim=(0, 108),
+        xticks=range(0, 101, 25),
+        ylim=(len(ranked) - 0.4, -0.9),
+    )
     return figure
 
 
@@ -109,16 +114,21 @@ def live_clip(
     licence: str,
     about: str = "按运行，模型就在这一页里读这张图和这些句子。中文、英文都行，一行一句。",
     scene: tuple[str, str, str] = ("red", "circle", "top left"),
+    places: Sequence[str] = POSITIONS,
 ) -> LiveCLIP:
     """The reader chooses colour, shape and place, writes captions, and sees the model's softmax over them.
 
     tokens: what each token says; captions: at the start; start, end: tokens around each; name: of the picture and of
-    the weights' file; what, licence: as `pack` takes them; about: Chinese; scene: (colour, kind, position) to begin.
-    Raises what `pack` and `at_position` raise, and ValueError for no caption, for one that no tokens say, and for one
-    longer than the model's context.
+    the weights' file; what, licence: as `pack` takes them; about: Chinese; scene: (colour, kind, position) to begin;
+    places: that the reader may choose.
+    Raises what `pack` and `at_position` raise, and ValueError for no caption, for one that no tokens say, for one
+    longer than the model's context, and for a scene that lies in none of the places.
     """
     if not captions:
         raise ValueError("captions is empty; give the reader at least one to begin with")
+    if scene[2] not in places:
+        raise ValueError(f"the scene lies at {scene[2]!r}, and places has {', '.join(places)}; add it there")
+    menus = {"颜色": tuple(COLOURS), "形状": KINDS, "位置": tuple(places)}
     ids = [read_caption(text, tokens, start=start, end=end) for text in captions]
     context = model.config.text.context
     for text, each in zip(captions, ids):
@@ -130,7 +140,7 @@ def live_clip(
     still = rank(model, picture, captions, ids)
     use_style()
     image = io.BytesIO()
-    Image.fromarray(atlas(height, width)).save(image, format="png", optimize=True)
+    Image.fromarray(atlas(height, width, places)).save(image, format="png", optimize=True)
     best = still[0]
     return LiveCLIP(
         packed=pack(model, tokens, what=what, licence=licence),
@@ -139,8 +149,8 @@ def live_clip(
         f"占 {best['prob']:.0%}。",
         name=name,
         about=about,
-        menus=[{"label": label, "texts": [ZH[key] for key in keys]} for label, keys in MENUS.items()],
-        chosen=[keys.index(part) for keys, part in zip(MENUS.values(), scene)],
+        menus=[{"label": label, "texts": [ZH[key] for key in keys]} for label, keys in menus.items()],
+        chosen=[keys.index(part) for keys, part in zip(menus.values(), scene)],
         size=[height, width],
         atlas=data_uri(image.getvalue()),
         captions="\n".join(captions),

@@ -1,5 +1,8 @@
 """A batch of pairs as a matrix: both softmaxes, and the gradients of CLIP's and SigLIP's losses, cell by cell.
 
+Gradients are shown times 2N (CLIP) and times N (SigLIP), so that they lie in -2 … 2 and -1 … 1 for any N; a view's
+colours have one scale, whatever τ is.
+
     similarity_widget(cosines, pictures, captions, again=(0, 7))
 
 The reader's browser computes it (js/similarity.js); tests/widgets/test_similarity.py holds that equal to
@@ -20,6 +23,8 @@ from course_lib.widgets.figure import CourseWidget, data_uri, source
 from course_lib.widgets.style import CMAPS, to_png, use_style
 
 MAX_PAIRS = 10
+VIEWS = ("相似度 s", "按行 softmax", "按列 softmax", "CLIP 的梯度 × 2N", "sigmoid", "sigmoid 的梯度 × N")
+SCALES = dict(zip(VIEWS, (1, 1, 1, 2, 1, 1)))  # the largest number that a cell can hold
 
 
 class Similarity(CourseWidget):
@@ -34,6 +39,8 @@ class Similarity(CourseWidget):
     again = traitlets.List().tag(sync=True)  # [i, j]: on the reader's word pair j is pair i once more
     tau = traitlets.Float().tag(sync=True)
     bias = traitlets.Float().tag(sync=True)
+    view = traitlets.Unicode().tag(sync=True)
+    pairwise = traitlets.Bool().tag(sync=True)
 
 
 def similarity_widget(
@@ -44,14 +51,17 @@ def similarity_widget(
     again: tuple[int, int] = (0, -1),
     tau: float = 0.1,
     bias: float = -10.0,
+    view: str = "按行 softmax",
+    pairwise: bool = True,
     name: str = "11-similarity",
 ) -> Similarity:
     """The reader turns τ, picks a cell, and makes one caption stand twice in the batch, a false negative.
 
     similarities: cosines, row i picture i, column j text j; again: (i, j), pair j may become pair i once more;
-    tau: temperature at the start, 0.01 … 1; bias: of the sigmoid, -20 … 0.
+    tau: temperature at the start, 0.01 … 1; bias: of the sigmoid, -20 … 0; view: what the cells hold at the start, one
+    of VIEWS; pairwise: whether SigLIP's sigmoids, their bias and their loss are there as well.
     Raises ValueError unless there are N pictures and N texts for [N N] similarities with N from 2 to 10, for a τ or a
-    bias out of range, and if `again` names one pair twice or none of the batch.
+    bias out of range, for an unknown view, and if `again` names one pair twice or none of the batch.
     """
     similarities = np.asarray(similarities, dtype=float)
     N = len(similarities)
@@ -62,14 +72,18 @@ def similarity_widget(
         )
     if not 0.01 <= tau <= 1 or not -20 <= bias <= 0:
         raise ValueError(f"tau ({tau}) must lie in 0.01 … 1 and bias ({bias}) in -20 … 0")
+    if view not in VIEWS[: None if pairwise else 4]:
+        raise ValueError(f"view {view!r} is none of {', '.join(VIEWS[: None if pairwise else 4])}")
     if not all(-N <= pair < N for pair in again) or again[0] % N == again[1] % N:
         raise ValueError(f"again {again} must name two of the {N} pairs")
+    values = cells(view, similarities, tau, bias)
+    at = f"τ = {tau:g}" + (f"，b = {bias:g}" if view.startswith("sigmoid") else "")
     use_style()
     return Similarity(
-        first_frame=to_png(plot_rows(similarities, pictures, texts, tau), dpi=100),
+        first_frame=to_png(plot_cells(values, pictures, texts, view, at), dpi=100),
         alt=(
-            f"{N} 张图对 {N} 句话的矩阵，τ = {tau:g}，格子里是按行的 softmax；对角线是配好的对，"
-            f"各占 {'、'.join(f'{share:.2f}' for share in np.diag(row_softmax(similarities / tau)))}"
+            f"{N} 张图对 {N} 句话的矩阵，{at}，格子里是{view}；对角线是配好的对，"
+            f"各是 {'、'.join(f'{value:.2f}' for value in np.diag(values))}"
         ),
         name=name,
         similarities=similarities.tolist(),
@@ -78,6 +92,8 @@ def similarity_widget(
         again=[pair % N for pair in again],
         tau=float(tau),
         bias=float(bias),
+        view=view,
+        pairwise=pairwise,
     )
 
 
@@ -86,23 +102,36 @@ def row_softmax(logits: Float[np.ndarray, "N N"]) -> Float[np.ndarray, "N N"]:
     return powers / powers.sum(1, keepdims=True)
 
 
-def plot_rows(
-    similarities: Float[np.ndarray, "N N"], pictures: UInt8[np.ndarray, "N H W 3"], texts: Sequence[str], tau: float
+def cells(view: str, similarities: Float[np.ndarray, "N N"], tau: float, bias: float) -> Float[np.ndarray, "N N"]:
+    """What the cells of a view hold."""
+    z = similarities / tau
+    right = np.eye(len(z))
+    rows, columns = row_softmax(z), row_softmax(z.T).T
+    yes = 1 / (1 + np.exp(-z - bias))
+    return dict(zip(VIEWS, (similarities, rows, columns, rows + columns - 2 * right, yes, yes - right)))[view]
+
+
+def plot_cells(
+    values: Float[np.ndarray, "N N"],
+    pictures: UInt8[np.ndarray, "N H W 3"],
+    texts: Sequence[str],
+    view: str,
+    at: str,
 ) -> Figure:
-    """The still form: each picture's softmax over the captions."""
-    N = len(similarities)
+    """The still form, blue above 0 as in the page. at: temperature and bias, in words."""
+    N, most = len(values), SCALES[view]
     figure, axis = plt.subplots(figsize=(7.2, 4.4))
-    shares = row_softmax(similarities / tau)
-    axis.imshow(shares, cmap=CMAPS["weight"], vmin=0, vmax=1)
+    signed = values.min() < 0
+    colours = plt.get_cmap(CMAPS["signed"]).reversed() if signed else CMAPS["weight"]
+    axis.imshow(values, cmap=colours, vmin=-most if signed else 0, vmax=most)
     for i, j in np.ndindex(N, N):
-        axis.text(
-            j, i, f"{shares[i, j]:.2f}", ha="center", va="center", fontsize=10, color="w" if shares[i, j] > 0.6 else "k"
-        )
+        colour = "w" if abs(values[i, j]) > 0.6 * most else "k"
+        axis.text(j, i, f"{values[i, j]:.2f}".replace("-", "−"), ha="center", va="center", fontsize=10, color=colour)
     for i, picture in enumerate(pictures):
         place = axis.inset_axes((-1.5, i - 0.45, 0.9, 0.9), transform=axis.transData)
         place.imshow(picture)
         place.axis("off")
-    axis.set(xticks=range(N), yticks=[], xticklabels=range(1, N + 1), title=f"每张图把 1 分给 {N} 句，τ = {tau:g}")
+    axis.set(xticks=range(N), yticks=[], xticklabels=range(1, N + 1), title=f"{view}，{at}")
     listed = "\n".join(f"{j + 1}. {text}" for j, text in enumerate(texts))
     axis.text(1.04, 0.5, listed, transform=axis.transAxes, va="center", fontsize=11, linespacing=1.7)
     return figure

@@ -149,13 +149,9 @@ for patch in (14, 16, 32):
 # 1. 图：$[C,H,W]$
 # 2. 切块，摊平：$N=HW/P^2=64$ 块，每块 $C P^2$ 个数
 # 3. 投影：每块乘同一个 $E$，变成 $D$ 个数
-# 4. 最前面拼上一个可学习的词元，**分类词元**（class token, CLS），再给 $N+1$ 个词元各加一行位置
+# 4. 最前面拼上一个可学习的词元，**分类词元**（class token, CLS），再给 $N+1$ 个词元各加一行位置：$z=[\text{CLS};\,xE]+p$，$[N+1,D]$
 # 5. 编码器：$n$ 个块，形状不变
 # 6. 只取 CLS 那一行，过分类头
-#
-# $$
-# z=[\,\text{CLS};\;xE\,]+p\qquad z:[N+1,\,D]
-# $$
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
@@ -465,7 +461,7 @@ views, true_kinds = scene_kinds.pictures(scenes, 0)
 # - C. 一半以上
 # :::
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
 with torch.no_grad():
     maps = looker.attention_maps(views)  # [n, B, 头数, T, T]
     right_kinds = (looker(views).argmax(-1) == true_kinds).float().mean()
@@ -497,7 +493,7 @@ attention_widget(
     [ZH[scenes[i].shapes[0].kind] for i in chosen],
 )
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown]
 # :::{admonition} 看什么
 # :class: look
 # 橙色越深，CLS 从那一块拿得越多。有的头几乎只看图形，有的头专看背景；展开是它们合起来的结果，深处常在图形的边上，那里才分得出形状。
@@ -576,7 +572,7 @@ show_figure(
     alt="没见过的手写数字上的正确率，四个种子的平均。" + "。".join(said),
 )
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown]
 # :::{admonition} 看什么
 # :class: look
 # 阴影是四个种子里最好和最差的。图少时两条线离得远，图多了靠拢。卷积网只有三层，参数不到 ViT 的一半，赢在先验，不在大小。
@@ -693,7 +689,10 @@ show_claim("C14d")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 网页里画一个
 #
-# 下面这个比本章的 `reader` 宽一些，训练得久一些，训练时每张图都随机转一点、拉宽或压窄一点、挪不到一个像素，没见过的读对近 99 %。按 **运行** 就在你的浏览器里算，不需要内核，也不联网。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
+# 按 **运行**，模型就在你的浏览器里算。画一个数字，看它读成什么，再看 CLS 盯着哪几块。
+
+# %% [markdown]
+# 它比本章的 `reader` 宽一些，训练得久一些，训练时每张图都随机转一点、拉宽或压窄一点、挪不到一个像素，没见过的读对近 99 %。不需要内核，也不联网。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 page_model = zoo.load("vit-digits")
@@ -706,7 +705,7 @@ live_vit(
     about=f"{n_parameters(page_model.config) / 10_000:.0f} 万参数的 ViT，只见过 1,437 个八像素见方的手写数字。按运行，它在这一页里读你画的。",
 )
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown]
 # :::{admonition} 看什么
 # :class: look
 # 画一个 7，再补一横变成 2，看概率在哪一笔上翻过来。网页会先把你画的裁出来、摆到正中，缩成八像素见方，因为它没见过歪在角上的数字，也没有平移的先验。右边的橙色是 CLS 从各块拿到的份额：若它与笔画无关，换一个数字橙色也不动。

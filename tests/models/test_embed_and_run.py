@@ -11,6 +11,7 @@ from course_lib.models.gpt1 import GPT1, GPT1Config
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.models.gpt3 import GPT3, GPT3Config
 from course_lib.models.llama import Llama, LlamaConfig
+from course_lib.models.opt import OPT
 from course_lib.toys.position_schemes import LearnedScheme
 from course_lib.toys.tiny_lm import TinyLM, TinyLMConfig
 
@@ -19,6 +20,7 @@ ROOMS = {
     "GPT-1": (GPT1, GPT1Config(n_vocab=V, d_model=D)),
     "GPT-2": (GPT2, GPT2Config(n_vocab=V, d_model=D)),
     "GPT-3": (GPT3, GPT3Config(n_vocab=V, d_model=D, window=3)),
+    "OPT": (OPT, GPT2Config(n_vocab=V, d_model=D)),
     "Llama": (Llama, LlamaConfig(n_vocab=V, d_model=D)),
     "DeepSeek": (Llama, DeepSeekConfig(n_vocab=V, d_model=D)),
 }

@@ -64,9 +64,9 @@ TURN_TO = """i => {
   return slide.textContent;
 }"""
 BARE = """widgets => widgets.filter((widget) =>
-  ![...widget.querySelectorAll('img, svg, .course-widget-writing')]
+  ![...widget.querySelectorAll('img, svg, canvas, .course-widget-writing, .course-widget-matrix')]
     .some((part) => part.getBoundingClientRect().height > 80)
-).length"""  # a model that writes shows its text, which is no picture
+).length"""  # a model that writes shows its text, a matrix its cells, which are no pictures
 SCALE = """img => Math.min(img.clientWidth / img.naturalWidth, img.clientHeight / img.naturalHeight)"""
 
 

@@ -1,6 +1,7 @@
 """What net_vision.js computes in a browser is what the rooms compute, and the widgets around it answer."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -181,8 +182,26 @@ def test_cells_answer_clicks_and_keys_and_a_caption_that_stands_twice_is_named(p
     assert cells.nth(3).get_attribute("aria-label") != before
     page.get_by_role("checkbox").check()
     expect(page.locator(".course-widget-pairs")).to_contain_text("第 1 张图，第 8 句：说明0")
-    expect(page.locator(".course-widget-pairs")).to_contain_text("假负例")
+    expect(page.locator(".course-widget-pairs")).to_contain_text("假负样本")
     assert cells.nth(0).inner_text() == cells.nth(63).inner_text()
+
+
+def test_a_page_before_sigmoids_has_none_and_its_colours_keep_their_scale(published):
+    page = published(
+        lambda: similarity_widget(
+            np.eye(3), np.zeros((3, 4, 4, 3), np.uint8), list("甲乙丙"), view="CLIP 的梯度 × 2N", pairwise=False
+        )
+    )
+    expect(page.get_by_role("radio")).to_have_count(4)
+    expect(page.get_by_role("radio", name="CLIP 的梯度 × 2N")).to_be_checked()
+    expect(page.get_by_role("slider")).to_have_count(1)
+    expect(page.locator(".course-widget-pairs")).not_to_contain_text("sigmoid")
+    cell = page.locator(".course-widget-pair").nth(0)
+    for key in ("Home", "End"):
+        page.get_by_role("slider", name="τ").press(key)
+        shade = float(re.search(r"([0-9.]+)\)$", cell.evaluate("each => each.style.background"))[1])
+        value = float(cell.inner_text().replace("−", "-"))
+        assert shade == pytest.approx(0.8 * abs(value) / 2, abs=0.01)
 
 
 @pytest.mark.parametrize("width", [320, 900])

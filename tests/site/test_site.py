@@ -16,7 +16,9 @@ from course_lib.publishing.serve import server
 
 PICTURE = """box => [...box.querySelectorAll('img')].map(i => i.src).join() +
   [...box.querySelectorAll('svg')].map(s => s.outerHTML).join() +
-  [...box.querySelectorAll('.course-widget-writing')].map(card => card.innerText).join()"""
+  [...box.querySelectorAll('canvas')].map(c => c.toDataURL()).join() +
+  [...box.querySelectorAll('.course-widget-card')].map(card => card.innerText).join()"""
+DONE = re.compile("写到|读成|分完")  # what a model that lives in the page says when it has written, read or ranked
 
 
 TYPESET = "window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true"
@@ -28,11 +30,11 @@ def picture(widget):
 
 
 def start(widget):
-    """Let a model that lives in the page load its weights and write to the end."""
+    """Let a model that lives in the page load its weights and answer; one that writes, to the end."""
     button = widget.get_by_role("button", name="运行")
     if button.count():
         button.click()
-        expect(widget.locator(".course-widget-status")).to_contain_text("写", timeout=30_000)
+        expect(widget.locator("p[role=status]")).to_contain_text(DONE, timeout=30_000)
 
 
 def changes(widget, act, what, dead):

@@ -1,8 +1,12 @@
 """The Python side of the models that see: what the first frame says, and what is refused."""
 
+import base64
+import io
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from course_lib.data.real.pictures import digits
 from course_lib.data.world.render import render
@@ -69,6 +73,17 @@ def test_captions_are_cut_into_tokens_and_strangers_named():
         live_clip(clip(), TOKENS, ["红圆红圆"], end=3, **WORDS)
     with pytest.raises(ValueError, match="captions is empty"):
         live_clip(clip(), TOKENS, [], end=3, **WORDS)
+    with pytest.raises(ValueError, match="'top left'"):
+        live_clip(clip(), TOKENS, ["红"], end=3, places=("centre", "right"), **WORDS)
+
+
+def test_the_reader_chooses_among_the_places_given():
+    made = live_clip(clip(), TOKENS, ["红"], end=3, places=("centre", "top left"), **WORDS)
+    assert made.menus[2] == {"label": "位置", "texts": ["中间", "左上角"]} and made.chosen[2] == 1
+    sent = np.array(Image.open(io.BytesIO(base64.b64decode(made.atlas.partition(",")[2]))))
+    np.testing.assert_array_equal(sent, atlas(32, 32, ("centre", "top left")))
+    scene = at_position("red", "circle", "top left", height=24, width=32)
+    np.testing.assert_array_equal(atlas(24, 32, ("centre", "top left"))[:24, 32:], render(scene))
 
 
 def test_the_first_frame_ranks_by_the_models_softmax():

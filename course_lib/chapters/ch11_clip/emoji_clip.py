@@ -25,7 +25,6 @@ from course_lib.models.clip import CLIP, CLIPConfig, ImageConfig, TextConfig
 HAND = "twemoji"  # the one that is never seen
 BATCH = 128
 CONTEXT = 18
-LIVE_GROUPS = ("动物与植物", "食物与饮料")
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -53,12 +52,6 @@ class Split(NamedTuple):
 @cache
 def split() -> Split:
     return Split(*map(torch.from_numpy, hold_out_things(emoji().things)))
-
-
-@cache
-def live_rows() -> Int[Tensor, "288"]:
-    """Animals, plants, food and drinks."""
-    return torch.tensor([i for i, thing in enumerate(emoji().things) if thing.group in LIVE_GROUPS])
 
 
 @cache

@@ -53,7 +53,8 @@ def plot_learning(curves: Mapping[str, Sequence[float]], n: int) -> Figure:
     for (label, losses), colour in zip(curves.items(), ("Q", "K")):
         axis.plot(np.arange(1, len(losses) + 1), losses, color=COLORS[colour], label=label, lw=1.5)
     axis.axhline(np.log(n), color=COLORS["muted"], ls="--", lw=1.2)
-    axis.text(len(losses), np.log(n) + 0.08, f"ln {n} = {np.log(n):.2f}", ha="right", color=COLORS["muted"])
+    said = f"ln {n} = {np.log(n):.2f}，什么都没分开"
+    axis.annotate(said, (len(losses), np.log(n)), (0, 6), textcoords="offset points", ha="right", color=COLORS["muted"])
     axis.set(xlabel="步", ylabel="损失（奈特）", ylim=(0, 1.2 * np.log(n)))
     axis.grid()
     if len(curves) > 1:
@@ -67,14 +68,16 @@ def plot_found(found: Mapping[str, tuple[np.ndarray, Sequence[bool]]]) -> Figure
     figure, axes = plt.subplots(
         len(found), k + 1, figsize=(1.6 + 0.78 * k, 0.82 * len(found)), width_ratios=[2.2, *[1] * k], squeeze=False
     )
-    for row, (label, (pictures, right)) in zip(axes, found.items()):
+    for at, (row, (label, (pictures, right))) in enumerate(zip(axes, found.items())):
         for axis in row:
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         row[0].text(0.97, 0.5, label, ha="right", va="center", fontsize=13, transform=row[0].transAxes)
-        for axis, picture, is_right in zip(row[1:], pictures, right):
+        for rank, (axis, picture, is_right) in enumerate(zip(row[1:], pictures, right), 1):
             axis.imshow(picture)
             axis.spines[:].set(visible=bool(is_right), color=COLORS["good"], linewidth=3)
+            if at == 0:
+                axis.set_title(f"第 {rank}", fontsize=11, loc="center")
     return figure
 
 
@@ -85,7 +88,9 @@ def plot_sharpness(cosines: Sequence[float], taus: Sequence[float]) -> Figure:
     shares /= shares.sum(1, keepdims=True)
     for at, (share, cosine) in enumerate(zip(shares.T, cosines)):
         label = f"{'对的' if at == 0 else '错的'}，余弦 {cosine:g}"
-        axis.plot(taus, share, color=COLORS[("Q", "K", "SFT")[min(at, 2)]], ls="-" if at == 0 else "--", label=label)
+        axis.plot(
+            taus, share, color=COLORS[("Q", "K", "SFT")[min(at, 2)]], ls=("-", "--", ":")[min(at, 2)], label=label
+        )
     axis.set_xscale("log")
     axis.set_xticks([0.01, 0.07, 0.5, 1], ["0.01", "0.07", "0.5", "1"])
     axis.minorticks_off()

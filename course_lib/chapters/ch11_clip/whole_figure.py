@@ -14,7 +14,7 @@ from matplotlib.patches import FancyBboxPatch
 from course_lib.models.clip import CLIPConfig
 from course_lib.widgets.style import CMAPS, COLORS
 
-SMALL = 10.5
+SMALL = 12.5
 TOP, BOTTOM = 5.3, 2.9  # heights of the two towers
 
 
@@ -23,17 +23,17 @@ def plot_whole(config: CLIPConfig, image: np.ndarray, tokens: Sequence[str], cos
     image_config, text_config = config.image, config.text
     D, F, L, E = image_config.d_model, text_config.d_model, len(tokens), config.d_shared
     n = image_config.n_patches
-    figure, axis = plt.subplots(figsize=(9.4, 5.4))
+    figure, axis = plt.subplots(figsize=(9.4, 5.8))
     _tower(
         axis,
         TOP,
         "image",
         [
-            ("切块，× W", f"[{n}, {image_config.channels * image_config.patch**2}] → [{n}, {D}]"),
+            ("切块，× W", f"[{n}, {image_config.channels * image_config.patch**2}]\n→ [{n}, {D}]"),
             ("加分类词元\n加位置\nLayerNorm", f"[{n + 1}, {D}]"),
-            (f"块 × {image_config.n_layers}\n彼此都看得见", f"[{n + 1}, {D}]"),
+            (f"块 × {image_config.n_layers}\n彼此可见", f"[{n + 1}, {D}]"),
             ("取分类词元\nLayerNorm", f"[{D}]"),
-            ("× W_图\n除以长度", f"[{E}]"),
+            ("投影\n除以长度", f"[{E}]"),
         ],
     )
     _tower(
@@ -41,11 +41,11 @@ def plot_whole(config: CLIPConfig, image: np.ndarray, tokens: Sequence[str], cos
         BOTTOM,
         "text",
         [
-            ("查词表", f"[{L}] → [{L}, {F}]"),
+            ("查词表", f"[{L}]\n→ [{L}, {F}]"),
             ("加位置", f"[{L}, {F}]"),
             (f"块 × {text_config.n_layers}\n因果掩码", f"[{L}, {F}]"),
             ("LayerNorm\n取结束符", f"[{F}]"),
-            ("× W_文\n除以长度", f"[{E}]"),
+            ("投影\n除以长度", f"[{E}]"),
         ],
     )
     inset = axis.inset_axes((0.0, TOP - 0.5, 1.0, 1.0), transform=axis.transData)
@@ -71,32 +71,34 @@ def _tower(axis: Axes, y: float, colour: str, steps: Sequence[tuple[str, str]]) 
         box.set(facecolor=COLORS["paper"], edgecolor=COLORS[colour], linewidth=1.6)
         axis.add_patch(box)
         axis.text(left + 0.68, y, label, ha="center", va="center", fontsize=SMALL)
-        axis.text(left + 0.68, y + 0.6, shape, ha="center", va="bottom", fontsize=9.5, color=COLORS["muted"])
+        axis.text(
+            left + 0.68, y + 0.55, shape, ha="center", va="bottom", fontsize=11, linespacing=1.05, color=COLORS["muted"]
+        )
 
 
 def _block(axis: Axes, D: int, F: int) -> None:
     """Inside of one block, both towers': the residual stream and its two branches."""
     y = 1.45
     axis.text(0.0, y, "每一块里\n残差流", fontsize=SMALL, va="center")
-    axis.plot([1.1, 9.5], [y, y], color=COLORS["ink"], lw=3.5, solid_capstyle="butt")
+    axis.plot([1.1, 10.6], [y, y], color=COLORS["ink"], lw=3.5, solid_capstyle="butt")
     wide = f"{D} → {4 * D} → {D}" if D == F else "放宽四倍再收窄"
-    branches = ((1.5, "LayerNorm", "多头注意力"), (5.6, "LayerNorm", f"前馈 {wide}\nquick GELU"))
+    branches = ((1.4, "LayerNorm", "多头注意力"), (5.9, "LayerNorm", f"前馈 quick GELU\n{wide}"))
     for left, first, second in branches:
-        for x, width, label in ((left + 0.3, 1.1, first), (left + 1.6, 1.85, second)):
+        for x, width, label in ((left + 0.3, 1.35, first), (left + 1.9, 2.1, second)):
             box = FancyBboxPatch((x, 0.15), width, 0.75, boxstyle="round,pad=0,rounding_size=0.1")
             box.set(facecolor=COLORS["system"], edgecolor=COLORS["muted"], linewidth=1)
             axis.add_patch(box)
-            axis.text(x + width / 2, 0.52, label, ha="center", va="center", fontsize=9.5)
+            axis.text(x + width / 2, 0.52, label, ha="center", va="center", fontsize=11.5)
         for start, end, head in (
             ((left, y), (left, 0.52), False),
             ((left, 0.52), (left + 0.3, 0.52), True),
-            ((left + 1.4, 0.52), (left + 1.6, 0.52), True),
-            ((left + 3.45, 0.52), (left + 3.65, 0.52), False),
-            ((left + 3.65, 0.52), (left + 3.65, y - 0.17), True),
+            ((left + 1.65, 0.52), (left + 1.9, 0.52), True),
+            ((left + 4.0, 0.52), (left + 4.2, 0.52), False),
+            ((left + 4.2, 0.52), (left + 4.2, y - 0.17), True),
         ):
             _line(axis, start, end, head=head)
-        axis.plot(left + 3.65, y, "o", ms=14, mfc=COLORS["paper"], mec=COLORS["ink"], zorder=3)
-        axis.text(left + 3.65, y, "+", ha="center", va="center", fontsize=13, zorder=4)
+        axis.plot(left + 4.2, y, "o", ms=14, mfc=COLORS["paper"], mec=COLORS["ink"], zorder=3)
+        axis.text(left + 4.2, y, "+", ha="center", va="center", fontsize=13, zorder=4)
 
 
 def _matrix(axis: Axes, cosines: np.ndarray, E: int) -> None:

@@ -7,7 +7,7 @@
   const OUTPUT = ".cell_output, .jp-Cell-outputWrapper";
   const STOP = `h1, h2, h3, ${BOX}`;
   const PAGE = ".slides, .jp-WindowedPanel-viewport, article, main, body";
-  const OURS = ".guess-form, .guess-cover, aside.notes, script, style, template";
+  const OURS = ".guess-form, .guess-cover, .jp-Collapser, aside.notes, script, style, template";
   const SEEN = "-"; // looked without guessing
   const root = document.documentElement;
   if (/print-pdf/i.test(location.search) || root.classList.contains("guess-js")) return;

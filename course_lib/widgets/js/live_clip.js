@@ -14,6 +14,13 @@ const OWN_STYLE = `
 .course-widget-caption small { font-size: .88em; font-variant-numeric: tabular-nums; color: #4F5B67; white-space: nowrap; margin-left: .6em; }
 .course-widget-caption i { display: block; height: .55em; min-width: 1px; background: #0961C4; border-radius: 0 .2em .2em 0; }
 .course-widget-clip-status { margin: .4em 0 0; min-height: 3em; font-size: .92em; }
+.course-widget-on-slide .course-widget-matching { gap: .5em 1.4em; padding: .4em .8em; }
+.course-widget-on-slide .course-widget-matching textarea { min-height: 7.6em; line-height: 1.4; }
+.course-widget-on-slide .course-widget-matching canvas { max-width: 8em; }
+.course-widget-on-slide .course-widget-matching > div > p { display: none; }
+.course-widget-on-slide .course-widget-caption { line-height: 1.2; }
+.course-widget-on-slide .course-widget-caption i { height: .35em; }
+.course-widget-on-slide .course-widget-clip-status { min-height: 1.5em; }
 .course-widget-clip-status.course-widget-wrong { padding-left: .6em; border-left: 4px solid #C8102E; }
 `;
 

@@ -22,6 +22,14 @@ const OWN_STYLE = `
 .course-widget-map:has(:checked) { outline: 2px solid #0961C4; }
 .course-widget-map:has(:focus-visible) { outline: 3px solid #5B9DF0; outline-offset: 1px; }
 .course-widget-vit-status { margin: .4em 0 0; min-height: 3em; font-size: .92em; }
+.course-widget-on-slide .course-widget-seeing { gap: .5em 1.4em; padding: .4em .8em; }
+.course-widget-on-slide .course-widget-seeing canvas { max-width: 8em; }
+.course-widget-on-slide .course-widget-seeing > div > p { display: none; }
+.course-widget-on-slide .course-widget-digit { font-size: .86em; line-height: 1.05; }
+.course-widget-on-slide .course-widget-digit small { font-size: 1em; }
+.course-widget-on-slide .course-widget-beside canvas { max-width: 6.5em; }
+.course-widget-on-slide .course-widget-maps { max-width: 13em; }
+.course-widget-on-slide .course-widget-vit-status { min-height: 1.5em; }
 `;
 
 const PAPER = 64; // the reader draws on so many squares a side

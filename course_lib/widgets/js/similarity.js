@@ -15,6 +15,10 @@ const OWN_STYLE = `
 .course-widget-pairs p { margin: .3em 0; font-size: .92em; line-height: 1.5; }
 .course-widget-asked { display: flex; gap: .8em; align-items: center; font-weight: 600; }
 .course-widget-asked img { width: 4em; height: 4em; object-fit: contain; image-rendering: pixelated; margin: 0; }
+.course-widget-on-slide .course-widget-matrix { max-width: 25em; }
+.course-widget-on-slide .course-widget-matrix img, .course-widget-on-slide button.course-widget-pair { aspect-ratio: 9 / 5; }
+.course-widget-on-slide .course-widget-matrix span, .course-widget-on-slide button.course-widget-pair { font-size: .86em; }
+.course-widget-on-slide .course-widget-pairs ol { display: none; }
 `;
 
 // ---- the mathematics, compared with foundations/contrastive.py by tests/widgets/test_similarity.py
@@ -51,26 +55,33 @@ const digits3 = (value) => {
   const text = Math.abs(value) >= 0.0005 || value === 0 ? value.toFixed(3) : value.toExponential(1);
   return text.replace("-", "−");
 };
-const warm = (share) => `rgba(9, 97, 196, ${(0.8 * share).toFixed(3)})`;
-const cold = (share) => `rgba(200, 16, 46, ${(0.8 * share).toFixed(3)})`;
+// No deeper than dark letters stay readable on.
+const warm = (share) => `rgba(9, 97, 196, ${(0.55 * share).toFixed(3)})`;
+const cold = (share) => `rgba(200, 16, 46, ${(0.55 * share).toFixed(3)})`;
 
+const times = (factor, matrix) => matrix.map((each) => each.map((value) => factor * value));
+
+// Name, cells, and the largest number that a cell can hold: the colours' scale, the same for every τ.
 const VIEWS = [
-  ["相似度 s", ({ s }) => s],
-  ["按行 softmax", ({ clip }) => clip.rows],
-  ["按列 softmax", ({ clip }) => clip.columns],
-  ["CLIP 的梯度", ({ clip }) => clip.gradient],
-  ["sigmoid", ({ sigmoid }) => sigmoid.probs],
-  ["sigmoid 的梯度", ({ sigmoid }) => sigmoid.gradient],
+  ["相似度 s", ({ s }) => s, 1],
+  ["按行 softmax", ({ clip }) => clip.rows, 1],
+  ["按列 softmax", ({ clip }) => clip.columns, 1],
+  ["CLIP 的梯度 × 2N", ({ s, clip }) => times(2 * s.length, clip.gradient), 2],
+  ["sigmoid", ({ sigmoid }) => sigmoid.probs, 1],
+  ["sigmoid 的梯度 × N", ({ s, sigmoid }) => times(s.length, sigmoid.gradient), 1],
 ];
+const isPairwise = (name) => name.startsWith("sigmoid");
 
 export default {
-  maths: { clipParts, sigmoidParts, doubled },
+  maths: { clipParts, sigmoidParts, doubled, VIEWS },
   render({ model, el }) {
     const root = box(el, "similarity", STYLE + OWN_STYLE);
     const [given, pictures, texts, again] = ["similarities", "pictures", "texts", "again"].map((key) => model.get(key));
     const N = given.length;
     const group = `course-widget-${Math.random().toString(36).slice(2)}`;
-    let [view, tau, bias, twice, row, column] = [1, model.get("tau"), model.get("bias"), false, 0, 0];
+    const pairwise = model.get("pairwise");
+    const views = VIEWS.filter(([name]) => pairwise || !isPairwise(name));
+    let [view, tau, bias, twice, row, column] = [views.findIndex(([name]) => name === model.get("view")), model.get("tau"), model.get("bias"), false, 0, 0];
     const from = (i) => (twice && i === again[1] ? again[0] : i);
     const parts = () => {
       const s = twice ? doubled(given, ...again) : given;
@@ -79,7 +90,7 @@ export default {
     };
 
     const choices = node("fieldset", { class: "course-widget-knob" }, node("legend", { class: "course-widget-label" }, "格子里是"));
-    VIEWS.forEach(([name], i) => {
+    views.forEach(([name], i) => {
       const input = node("input", { type: "radio", name: group });
       input.checked = i === view;
       input.addEventListener("change", () => {
@@ -104,7 +115,7 @@ export default {
       if (twice) [row, column] = again;
       show();
     });
-    const copying = node("label", { class: "course-widget-choice" }, copy, `假负例：第 ${again[1] + 1} 对换成第 ${again[0] + 1} 对`);
+    const copying = node("label", { class: "course-widget-choice" }, copy, `假负样本：第 ${again[1] + 1} 对换成第 ${again[0] + 1} 对`);
 
     const matrix = node("div", { class: "course-widget-matrix", role: "group", "aria-label": "行是图，列是句；方向键走格子" });
     matrix.style.gridTemplateColumns = `repeat(${N + 1}, minmax(0, 1fr))`;
@@ -142,18 +153,16 @@ export default {
 
     const show = () => {
       const now = parts();
-      const values = VIEWS[view][1](now);
-      const most = Math.max(...values.flat().map(Math.abs), 1e-12);
+      const [name, cellsOf, most] = views[view];
+      const values = cellsOf(now);
       thumbs.forEach((thumb, i) => (thumb.src = pictures[from(i)]));
       list.querySelectorAll("li").forEach((line, j) => (line.textContent = texts[from(j)]));
       cells.forEach((each, i) =>
         each.forEach((cell, j) => {
           const value = values[i][j];
-          const dark = Math.abs(value) / most > 0.75;
           cell.style.background = (value < 0 ? cold : warm)(Math.abs(value) / most);
-          cell.style.color = dark ? "#FFFFFF" : "#1F2933";
           cell.textContent = value.toFixed(2).replace("-", "−").replace(/^(−?)0\./, "$1.");
-          cell.setAttribute("aria-label", `图 ${i + 1}，句 ${j + 1}：${VIEWS[view][0]} ${digits3(value)}`);
+          cell.setAttribute("aria-label", `图 ${i + 1}，句 ${j + 1}：${name} ${digits3(value)}`);
           cell.setAttribute("aria-pressed", String(i === row && j === column));
           cell.tabIndex = i === row && j === column ? 0 : -1;
         }),
@@ -168,17 +177,21 @@ export default {
         ["按行：这张图选这一句", at(now.clip.rows)],
         ["按列：这一句选这张图", at(now.clip.columns)],
         ["CLIP 的梯度 ∂L/∂z", at(now.clip.gradient)],
-        ["sigmoid(z + b)：是不是一对", at(now.sigmoid.probs)],
-        ["sigmoid 的梯度 ∂L/∂z", at(now.sigmoid.gradient)],
+        ...(pairwise
+          ? [
+              ["sigmoid(z + b)：是不是一对", at(now.sigmoid.probs)],
+              ["sigmoid 的梯度 ∂L/∂z", at(now.sigmoid.gradient)],
+            ]
+          : []),
       ];
       table.firstChild.replaceChildren(...lines.map(([name, value]) => node("tr", {}, node("td", {}, name), node("td", {}, value))));
       const same = from(row) === from(column);
-      verdict.textContent = row === column ? "正样本：梯度是负的，下降一步，分数涨。" : same ? "假负例：这句说的就是这张图，可它不在对角线上，照样被当负样本推开。" : "负样本：梯度是正的，下降一步，分数跌。";
-      losses.textContent = `整批的损失：CLIP ${now.clip.loss.toFixed(3)}（全猜一样是 ln ${N} = ${Math.log(N).toFixed(3)}），sigmoid ${now.sigmoid.loss.toFixed(3)}。`;
+      verdict.textContent = row === column ? "正样本：梯度是负的，下降一步，分数涨。" : same ? "假负样本：这句说的就是这张图，可它不在对角线上，照样被当负样本推开。" : "负样本：梯度是正的，下降一步，分数跌。";
+      losses.textContent = `整批的损失：CLIP ${now.clip.loss.toFixed(3)}（全猜一样是 ln ${N} = ${Math.log(N).toFixed(3)}）${pairwise ? `，sigmoid ${now.sigmoid.loss.toFixed(3)}` : ""}。`;
     };
 
     root.append(
-      node("div", { class: "course-widget-controls" }, choices, warmth.field, lean.field, copying),
+      node("div", { class: "course-widget-controls" }, choices, warmth.field, ...(pairwise ? [lean.field] : []), copying),
       node("div", { class: "course-widget-card course-widget-pairs" }, node("div", {}, matrix, list), node("div", {}, asked, table, verdict, losses)),
     );
     show();

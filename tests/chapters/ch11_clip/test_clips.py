@@ -1,10 +1,13 @@
 """What the two CLIPs learn from, and what they never see."""
 
+import math
+
 import torch
 
 from course_lib.chapters.ch11_clip import emoji_clip, shapes_clip
 from course_lib.data.real.emoji.drawings import HANDS, emoji
 from course_lib.data.real.emoji.splits import other_hands
+from course_lib.training.loop import train
 
 
 def test_shapes_learn_from_seen_combinations_only():
@@ -66,6 +69,28 @@ def test_emoji_features_read_every_patch_in_its_place():
     swapped[..., :8, :8], swapped[..., 8:16, 8:16] = images[..., 8:16, 8:16], images[..., :8, :8]
     assert model.project_image.in_features == 17 * 64
     assert (model.image_features(images) - model.image_features(swapped)).abs().max() > 1e-3
+
+
+def test_gradients_of_each_loss_reach_both_towers_and_the_temperature():
+    for room, size in ((shapes_clip, 8), (emoji_clip, 6)):
+        torch.manual_seed(0)
+        model = room.build()
+        room.loss(model, tuple(part[:size] for part in room.batches(0))).backward()
+        still = [
+            name
+            for name, parameter in model.named_parameters()
+            if parameter.grad is None or not parameter.grad.abs().max() > 0
+        ]
+        assert not still, (room.__name__, still)
+
+
+def test_a_few_steps_bring_the_loss_below_ignorance():
+    torch.manual_seed(0)
+    model = shapes_clip.build()
+    first = shapes_clip.loss(model, shapes_clip.batches(0, 32)).item()
+    stream = (shapes_clip.batches(step, 32) for step in range(40))
+    losses = train(model, stream, steps=40, lr=2e-3, loss=shapes_clip.loss, history=[])
+    assert first > math.log(32) and sum(losses[-5:]) / 5 < 0.9 * math.log(32)
 
 
 def test_pixels_find_a_drawing_among_its_like():

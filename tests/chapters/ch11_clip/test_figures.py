@@ -59,7 +59,7 @@ def test_a_cell_says_its_number_row_by_row():
 
 
 def test_the_whole_names_every_shape_of_its_example():
-    written = " ".join(texts(whole()))
+    written = " ".join(texts(whole())).replace("\n", " ")
     for shape in (
         "[16, 192] → [16, 32]",
         "[17, 32]",
@@ -76,6 +76,23 @@ def test_ignorance_is_a_line_at_ln_n():
     axis = learning().axes[0]
     assert axis.lines[1].get_ydata() == pytest.approx([np.log(16)] * 2)
     assert axis.lines[0].get_ydata().tolist() == [4.0, 2.0, 1.0]
+
+
+def test_the_label_of_ln_n_keeps_off_its_line():
+    figure = learning()
+    figure.canvas.draw()
+    axis = figure.axes[0]
+    bottom = axis.texts[0].get_window_extent().y0
+    assert bottom > axis.transData.transform((0, np.log(16)))[1] + 2
+
+
+def test_ranks_stand_over_the_first_row_only():
+    titles = [axis.get_title() for axis in found().axes]
+    assert titles == ["", "第 1", "第 2", "第 3", "", "", "", ""]
+
+
+def test_no_two_texts_share_a_dash():
+    assert len({line.get_linestyle() for line in sharpness().axes[0].lines}) == 3
 
 
 def test_what_is_right_is_framed():

@@ -161,6 +161,9 @@ REFUTED = {
         {"equal_steps": 0.9},
         {"equal_steps": lambda values: values[:, ::-1]},
     ],
+    "C15d": [
+        {"together": 0.7, "single": 0.69},
+    ],
 }
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
 HARDLY_VARIED = {"legal_temperature": same(1, 1, 1, 0, 0, 0, 0, 0), "varied_temperature": 300.0}
@@ -171,6 +174,7 @@ GROWING = {"accuracy": lambda values: 0.12 + np.arange(5) * np.array([0.1, 0.15,
 GROWING |= {"accuracy_smallest_longer": 0.6}
 SEATED = {"clip_held": 0.97, "clip_all": 0.9, "head_seen": 0.95, "head_held": 0.0}
 TEMPERED = {"entropy": same(5.4, 5.0, 2.0, 0.5), "fixed": same(0.6, 0.9, 0.9, 0.7), "learned": 0.9}
+PROMPTED = {"word": 0.7, "single": 0.8, "together": 0.85}
 CLEANED = same(0.65, 0.68, 0.6, 0.55, 0.5)
 PARTLY = {
     "C00": [{"blind": lambda values: values + np.array([0, 0, 0.3, 0, 0, 0])}],
@@ -209,6 +213,7 @@ PARTLY = {
     "C15a": [{"clip_held": 0.7}, SEATED | {"head_held": 0.1}, SEATED | {"head_seen": 0.5}],
     "C15b": [TEMPERED | {"learned": 0.5}, TEMPERED | {"fixed": same(0.6, 0.9, 0.9, 0.9)}],
     "C15c": [{"equal_steps": same(0.2, 0.4, 0.6, 0.8), "equal_pictures": same(0.9, 0.9, 0.9, 0.8)}],
+    "C15d": [PROMPTED | {"word": 0.79}, PROMPTED | {"together": lambda values: 0.81 + 0.05 * (values > values[:1])}],
 }
 HOLDS = {
     "C11": [
@@ -233,6 +238,7 @@ HOLDS = {
     "C15a": [SEATED],
     "C15b": [TEMPERED],
     "C15c": [{"equal_steps": same(0.2, 0.4, 0.6, 0.8), "equal_pictures": same(0.2, 0.4, 0.6, 0.8)}],
+    "C15d": [PROMPTED],
     "C10e": [
         {
             "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),
