@@ -41,7 +41,7 @@ def judge(figures: dict[str, Summary]) -> Verdict:
 CLAIM = Claim(
     id="C14e",
     chapter="10",
-    title="换成 emoji，差距也合上",
+    title="换成 emoji，差距也缩小",
     statement="emoji 分成八类，图从八分之一加到全部，ViT 落后卷积网的差距也缩小一半以上。",
     question="没见过的第三家画的 emoji，ViT 和同样大小的卷积网各分对多少？",
     refuted_if="全部图都给时，卷积网的领先仍有图最少时的一半。",
@@ -56,5 +56,5 @@ CLAIM = Claim(
         "net": "卷积网在没见过的一家上的正确率，同样的张数",
     },
     limits="最多只有 2,786 张，训练的图都原样，没有随机挪动。"
-    "同一样东西，另外两家画的可能在训练里。论文要到几千万张才见到反超。",
+    "同一样东西，另外两家画的可能在训练里。论文不用很强的增强和正则，要到几千万张才追上。",
 )
