@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[02 位置编码](../1_foundations/02_positions.ipynb)（注意力不知道次序）、[04 注意力](../1_foundations/04_attention.ipynb)（多头、权重）、[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、残差、LayerNorm）、[08 GPT-2](08_gpt2.ipynb)（pre-norm 的块）。
 #
-# **阅读** 约 44 分钟，练习另加 42 分钟。**运行** 实测约 50 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 45 分钟，练习另加 42 分钟。**运行** 实测约 50 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -178,7 +178,7 @@ print(f"E 的权重：{vit.patches.project.weight.numel():,} 个")
 
 # %% [markdown]
 # CLS 从哪里来？它是 $D$ 个学到的数，每张图都一样，不含任何像素。它在编码器里向各块提问，把全图的信息收到自己这一行。BERT 就这样做，ViT 照搬。
-# 论文也试过不要 CLS，把各块平均起来分类，调好学习率就一样好（附录 D.3）。
+# 论文也试过把各块平均起来分类，调好学习率就一样好（附录 D.3）。
 #
 # 有一处常被写错。卡片的第一行是一份流传的教学材料的原话：
 
