@@ -63,7 +63,8 @@ def describe_cost(side: int, patch: int) -> str:
     part, whole = block_flops(n_tokens)
     return (
         f"{side}×{side} 的照片切成边长 {patch} 的块：加上 CLS 共 {n_tokens:,} 个词元，每层要算 {n_tokens**2:,} 对；"
-        f"ViT-B 的 {N_LAYERS} 层共 {N_LAYERS * whole / 1e9:.1f} GFLOPs，其中两两相乘占 {part / whole:.1%}"
+        f"ViT-B 的 {N_LAYERS} 层共 {N_LAYERS * whole / 1e9:.1f} GFLOPs（十亿次运算，乘和加各算一次），"
+        f"其中两两相乘占 {part / whole:.1%}"
     )
 
 

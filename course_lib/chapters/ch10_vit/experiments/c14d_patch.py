@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_lib.chapters.ch10_vit.learning import accuracy, taught, vit
+from course_lib.chapters.ch10_vit.learning import accuracy, scans, split, taught, vit
 from course_lib.course.claims.core import Claim, Summary, Verdict
 from course_lib.models.vit import ViT, ViTConfig
 
@@ -28,13 +28,19 @@ def products(config: ViTConfig) -> tuple[int, int]:
 
 
 def measure(seed: int, *, progress, patches: list[int], steps: int) -> dict[str, list[float]]:
-    """Patch size by patch size: multiply-adds of one picture, those between tokens, and held-out accuracy."""
-    figures: dict[str, list[float]] = {"pairs": [], "products": [], "right": []}
+    """Patch size by patch size: multiply-adds of one picture, between tokens and all; accuracy on the digits held out
+    and on those learned from.
+    """
+    figures: dict[str, list[float]] = {"pairs": [], "products": [], "right": [], "fitted": []}
+    images, labels = scans()
+    seen = split(seed)[1]
     for patch in progress(patches, "块的边长"):
         config = replace(vit().config, patch=patch)
         pairs, every = products(config)
-        right = accuracy(taught(partial(ViT, config), 1437, seed=seed, steps=steps), seed)
-        for name, value in zip(figures, (pairs, every, right)):
+        model = taught(partial(ViT, config), 1437, seed=seed, steps=steps)
+        with torch.no_grad():
+            fitted = (model(images[seen]).argmax(-1) == labels[seen]).float().mean().item()
+        for name, value in zip(figures, (pairs, every, accuracy(model, seed), fitted)):
             figures[name].append(value)
     return figures
 
@@ -73,6 +79,7 @@ CLAIM = Claim(
         "pairs": "词元两两之间的乘加，一张图，边长 8、4、2、1",
         "products": "全部乘加，一张图",
         "right": "没见过的数字上的正确率",
+        "fitted": "训练过的数字上的正确率",
     },
     limits="图只有 8×8，最大的块就是整张图；步数相同，不是花费相同，也没有逐个块调学习率。",
 )
