@@ -5,21 +5,26 @@ model = load_gpt2(fetch("openai-community/gpt2"))     from a hub, with the extra
 """
 
 from course_lib.hub.blip import load_blip_captioner, load_blip_retriever
+from course_lib.hub.blip2 import load_blip2_describer, load_blip2_retriever
 from course_lib.hub.clip import load_clip
 from course_lib.hub.core import From, fetch, part
 from course_lib.hub.gpt1 import load_gpt1
 from course_lib.hub.gpt2 import load_gpt2
+from course_lib.hub.opt import load_opt
 from course_lib.hub.siglip import load_siglip
 from course_lib.hub.vit import load_vit
 
 __all__ = [
     "From",
     "fetch",
+    "load_blip2_describer",
+    "load_blip2_retriever",
     "load_blip_captioner",
     "load_blip_retriever",
     "load_clip",
     "load_gpt1",
     "load_gpt2",
+    "load_opt",
     "load_siglip",
     "load_vit",
     "part",

@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy, normalize
 from course_lib.foundations.checks import check_count, check_within
 from course_lib.foundations.hard_negatives import hard_negatives
 from course_lib.foundations.momentum import FeatureQueue, follow, soft_nce, soft_targets
-from course_lib.models.blip import BLIP, BLIPConfig, Captioner, Retriever
+from course_lib.models.blip import BLIP, BLIPConfig, Retriever
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +118,17 @@ class Pretraining(nn.Module):
 
 
 def match_loss(
-    model: Retriever,
+    model: nn.Module,
     seen: Float[Tensor, "B T Dv"],
     ids: Int[Tensor, "B L"],
     is_token: Bool[Tensor, "B L"] | None,
     other_image: Int[Tensor, " B"],
     other_text: Int[Tensor, " B"],
 ) -> Float[Tensor, ""]:
-    """ITM over 3 B pairs: each text with its image, with another image, and another text with each image."""
+    """ITM over 3 B pairs: each text with its image, with another image, and another text with each image.
+
+    model: with `matches`, as Retriever has it.
+    """
     own = torch.arange(len(ids), device=ids.device)
     image, text = torch.cat([own, other_image, own]), torch.cat([own, own, other_text])
     logits = model.matches(seen[image], ids[text], None if is_token is None else is_token[text])
@@ -133,7 +136,7 @@ def match_loss(
 
 
 def caption_loss(
-    model: Captioner,
+    model: nn.Module,
     seen: Float[Tensor, "B T Dv"],
     ids: Int[Tensor, "B L"],
     is_token: Bool[Tensor, "B L"] | None = None,
@@ -143,6 +146,7 @@ def caption_loss(
 ) -> Float[Tensor, ""]:
     """LM: mean cross-entropy of every token after the first n_prompt, padding left out.
 
+    model: with `next_words`, as Captioner has it.
     smoothing: so much of each target is shared out among all words. Raises ValueError where no word is left.
     """
     check_count("n_prompt", n_prompt, 1)
