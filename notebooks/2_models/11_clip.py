@@ -77,7 +77,6 @@ from course_lib.chapters.ch11_clip import figures as plots
 from course_lib.chapters.ch11_clip.errata import COSINES
 from course_lib.chapters.ch11_clip.retrieval import retrieval_table
 from course_lib.chapters.ch11_clip.whole_figure import plot_whole
-from course_lib.chapters.ch11_clip.words import END, Words
 from course_lib.data.real.emoji.drawings import emoji
 from course_lib.data.world.captions import ZH, caption
 from course_lib.data.world.render import render_batch, to_model
@@ -86,6 +85,7 @@ from course_lib.foundations.contrastive import clip_loss, info_nce, sigmoid_loss
 from course_lib.foundations.gelu import gelu, quick_gelu
 from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, start
 from course_lib.models.clip import CLIP, CLIPConfig, ImageConfig, ImageTower, TextConfig, ends
+from course_lib.toys.words import END, Words
 from course_lib.training.loop import train
 from course_lib.widgets.live_clip import live_clip
 from course_lib.widgets.similarity import similarity_widget
