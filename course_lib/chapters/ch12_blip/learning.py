@@ -105,12 +105,17 @@ def loss(model: Pretraining, batch: Batch) -> Float[Tensor, ""]:
     return sum(losses(model, batch))
 
 
+def prompt(language: str) -> Int[Tensor, "1 n"]:
+    """What a caption of this language begins with."""
+    ids = encode([PROMPTS[language]])
+    return ids[:, : int(is_token(ids).sum()) - 1]
+
+
 def caption(model: Captioner, images: Float[Tensor, "B 3 32 32"], language: str) -> list[str]:
     """The likeliest words, one after the other, prompt included."""
-    prompt = encode([PROMPTS[language]])
-    prompt = prompt[:, : int(is_token(prompt).sum()) - 1].expand(len(images), -1)
-    said = greedy(CaptionReader(model, images), prompt, CONTEXT - prompt.shape[1], end=END)
-    return [read(row) for row in torch.cat([prompt, said], dim=1)]
+    begun = prompt(language).expand(len(images), -1)
+    said = greedy(CaptionReader(model, images), begun, CONTEXT - begun.shape[1], end=END)
+    return [read(row) for row in torch.cat([begun, said], dim=1)]
 
 
 @torch.no_grad()
