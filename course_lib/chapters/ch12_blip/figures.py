@@ -133,7 +133,7 @@ def plot_filter(
     axis.set_yscale("symlog", linthresh=10)
     axis.axvline(least, color=COLORS["ink"], lw=2)
     axis.axvspan(-0.03, least, color=COLORS["grid"], alpha=0.6, zorder=0)
-    axis.set(xlim=(-0.03, 1.03), xlabel="匹配的概率", ylabel="句数（10 以上为对数）")
+    axis.set(xlim=(-0.03, 1.03), xlabel="匹配的概率", ylabel="句数（对数刻度）")
     axis.set_yticks([0, 5, 10, 100], ["0", "5", "10", "100"])
     axis.minorticks_off()
     right = (kept & is_true).sum()
@@ -141,7 +141,7 @@ def plot_filter(
     axis.set_title(
         f"留下 {kept.sum()} / {len(scores)} 句　精确率 {purity}　召回率 {right / is_true.sum():.0%}", fontsize=13
     )
-    axis.legend(loc="upper center", ncols=2)
+    axis.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2)
     row = lower.subplots(1, len(images))
     for axis, image, said, stays, true in zip(row, images, captions, kept, is_true):
         axis.imshow(image, alpha=1.0 if stays else 0.25)
