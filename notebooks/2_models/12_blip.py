@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、解码器、交叉注意力）、[10 ViT](10_vit.ipynb)、[11 CLIP](11_clip.ipynb)（对比学习、温度、假负样本）。核采样在 [08 GPT-2](08_gpt2.ipynb)。
 #
-# **阅读** 约 45 分钟，练习另加 45 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 39 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -45,7 +45,7 @@
 # | $K$ | 队列里有几行 | 论文的代码 57,600，本章 96 |
 # | $L$ | 一句话的词元数，含开头和结束 | 本章至多 17 |
 # | $V$ | 词表大小 | |
-# | $s_{ij}$ | 第 $i$ 张图与第 $j$ 句话的余弦 | −1 到 1 |
+# | $D$ | 文字的宽度 | 本章 64 |
 # | $\tau$ | 温度 | 从 0.07 学起，限在 0.001 到 0.5 |
 # | $p_{ij}$ | 学生的 softmax | $[N,N+K]$ |
 # | $q_{ij}$ | 慢老师的 softmax | $[N,N+K]$ |
@@ -55,7 +55,7 @@
 # | $\theta$、$\phi$ | 学生的参数，慢老师的参数 | |
 # | $m$ | 动量 | 0.995 |
 # | $\varepsilon$ | 标签平滑分出去的份 | 0.1 |
-# | $i$、$j$ | 图的编号，句的编号 | |
+# | $j$ | 句的编号；下标 $ij$：第 $i$ 张图，第 $j$ 句 | |
 # :::
 
 # %% slideshow={"slide_type": "skip"}
@@ -256,19 +256,12 @@ show_erratum("K12-1")
 # :::
 
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
-student = torch.tensor([[0.5, 0.3, 0.2]]).double() / 0.1
-teacher = torch.tensor([[0.5, 0.45, 0.1]]).double() / 0.1
-p = student.exp() / student.exp().sum()
-q = teacher.exp() / teacher.exp().sum()
-y = torch.tensor([[1.0, 0.0, 0.0]]).double()
+student, teacher = torch.tensor([[[5, 3, 2]], [[5, 4.5, 1]]]).double()  # 余弦 / τ，各 [1, 3]
+p, q = student.exp() / student.exp().sum(), teacher.exp() / teacher.exp().sum()
+y = torch.tensor([[1.0, 0, 0]]).double()
 t = 0.4 * q + 0.6 * y
-for title, row in (
-    ("学生 p", p),
-    ("老师 q", q),
-    ("目标 t", t),
-    ("硬标签的梯度 p − y", p - y),
-    ("软标签的梯度 p − t", p - t),
-):
+rows = {"学生 p": p, "老师 q": q, "目标 t": t, "硬标签的梯度 p − y": p - y, "软标签的梯度 p − t": p - t}
+for title, row in rows.items():
     print(title.ljust(14, "　"), *(f"{x:+.2f}" for x in row[0].tolist()))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -753,7 +746,7 @@ show_erratum("K12-4")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## 练习
 #
-# 六题，连小问约 45 分钟：两题心算，三题修程序，一题写代码，每题后面跟着一个小问。把 `...` 换成你的答案，运行 `check`；在网页上，心算题可以直接填。它认得常见的错。
+# 六题，连小问约 47 分钟：两题心算，三题修程序，一题写代码，每题后面跟着一个小问。把 `...` 换成你的答案，运行 `check`；在网页上，心算题可以直接填。它认得常见的错。
 
 # %%
 exercise("12-blip-1")
