@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、解码器、交叉注意力）、[10 ViT](10_vit.ipynb)、[11 CLIP](11_clip.ipynb)（对比学习、温度、假负样本）。核采样在 [08 GPT-2](08_gpt2.ipynb)。
 #
-# **阅读** 约 39 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 38 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -172,7 +172,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "-"}
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
-# 发布的 BLIP（ViT-B）。三种读法若各用一套文字参数，文字这边是三份。实际上只有自注意力分成“读”和“写”两份，其余共用。多出来的这份自注意力，占文字参数的多少？
+# 发布的 BLIP（ViT-B）只把自注意力分成“读”和“写”两份，其余共用。多出来的这份，占文字参数的多少？
 #
 # - A. 一半
 # - B. 两成不到
@@ -265,7 +265,16 @@ for title, row in rows.items():
     print(title.ljust(14, "　"), *(f"{x:+.2f}" for x in row[0].tolist()))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 英文那句的梯度从 +0.11 变成 −0.04：老师觉得它也像，学生就把它拉近。房间里是这两个函数：
+# 英文那句的梯度从 +0.11 变成 −0.04：老师觉得它也像，学生就把它拉近。
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+show_figure(
+    plots.plot_soft(y[0].tolist(), q[0].tolist(), 0.4, ["左上角红色圆形", "a red circle …", "中间蓝色十字形"]),
+    alt="第一张图对三句话，三组柱子。标签 1、0、0；慢老师 0.62、0.37、0.01；目标是四六开的混合：0.85、0.15、0.00",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 房间里是这两个函数：
 
 # %% slideshow={"slide_type": "skip"}
 assert_close(soft_targets(teacher, 0.4), t)
@@ -330,42 +339,8 @@ print("4 行的队列，推了三步，每步两行：", queue.rows()[:, 0].toli
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 匹配：错的要难
 #
-# 匹配是一道是非题：第 0 行 $[D]$ 过一个 $D\times2$ 的矩阵，分两类。错的从哪里来？随便抽一句，多半错得离谱，不看图也猜得出。
-# 所以按对比的相似度抽，越像越容易抽到，这叫**难负样本**（hard negative）。还用上面老师那样的三个分数 5、4.5、1，自己的不许抽：
-#
-# $$
-# \frac{e^{4.5}}{e^{4.5}+e^{1}}=0.97
-# $$
-#
-# 一批 $N$ 对，就有 $N$ 对真的、$N$ 对换了图的、$N$ 对换了字的，一共 $3N$ 对。
-#
-# :::{admonition} 先猜再跑
-# :class: guess answer-b
-# 什么都没学会，每对都答同一个概率。匹配损失最低能停在多少？
-#
-# - A. 0.69，就是 ln 2
-# - B. 0.64
-# - C. 0
-# :::
-
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
-constant = torch.tensor([1 / 3]).double()  # 三对里有一对是真的，就总答三分之一
-print(f"总答 1/3：{-(constant.log() + 2 * (1 - constant).log()).item() / 3:.2f}，猜“不是”总能对 {2 / 3:.0%}")
-
-# %% [markdown]
-# 有人训练时损失停在 0.63，每对都答“不是”（BLIP 200 号提问）。看见这个数，就知道它还没有看图。
-
-# %% slideshow={"slide_type": "skip"}
-show_source(match_loss)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 2 分钟。常问：“为什么不从队列里抽？”答：队列里一张图只剩 256 个数，读图要 197 × 768 个；见后面的考据。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 抽样器：抽到谁
+# 匹配是一道是非题。错的从哪里来？随便抽一句，多半错得离谱，不细看图也答得对。
+# 所以按对比的相似度抽，越像越容易抽到，叫**难负样本**（hard negative）；自己的那句不许抽。
 #
 # 四张真的图，余弦来自本章训练好的 BLIP。拖 τ，再告诉它谁和谁相同：
 
@@ -404,7 +379,7 @@ explore(
     name="12-draws",
 )
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
 # 一行加起来是 1。红框是其实也对的：第一张红圆，英文那句也是它。τ 越小，越往像的抽，红框越满：**难负样本成了假负样本**。按下“告诉它”，红框清零，剩下的才轮到红圆环。
@@ -414,8 +389,32 @@ explore(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，先不告诉它，请学生指出哪个红框会满。常问：“论文的代码告诉它了吗？”答：预训练没有，只挡自己；在 COCO 上微调检索时，按图的编号挡。
+# 停 2.5 分钟，先不告诉它，请学生指出哪个红框会满。常问：“论文的代码告诉它了吗？”答：预训练没有，只挡自己；在 COCO 上微调检索时，按图的编号挡。
 # :::
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 手算一行：分数还是老师那样的 5、4.5、1，自己的 5 不许抽，抽到英文那句的概率是 $e^{4.5}/(e^{4.5}+e^{1})=0.97$。
+#
+# 一批 $N$ 对，就有 $N$ 对真的、$N$ 对换了图的、$N$ 对换了字的，一共 $3N$ 对。第 0 行 $[D]$ 过一个 $D\times2$ 的矩阵，分“是”“不是”两类。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 什么都没学会，每对都答同一个概率。匹配损失最低能停在多少？
+#
+# - A. 0.69，就是 ln 2
+# - B. 0.64
+# - C. 0
+# :::
+
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
+constant = torch.tensor(1 / 3)  # 三对里有一对是真的，就总答三分之一
+print(f"总答 1/3：{-(constant.log() + 2 * (1 - constant).log()).item() / 3:.2f}，猜“不是”总能对 {2 / 3:.0%}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 有人训练时损失停在 0.63，每对都答“不是”（BLIP 200 号提问）。看见这个数，就知道它还没有看图。
+
+# %% slideshow={"slide_type": "skip"}
+show_source(match_loss)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 写：下一个字
@@ -565,7 +564,7 @@ print("图的特征、字的特征、匹配、下一个词，都相同：", [lis
 # - C. 对的接近 1，错的接近 0
 # :::
 
-# %% slideshow={"slide_type": "fragment"}
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 three = [("green", "cross", "bottom left"), ("purple", "ring", "top right"), ("yellow", "diamond", "centre")]
 three_pictures = learning.look_at(three, 10**7)  # [3, 3, 32, 32]
 for at, (colour, kind, place) in enumerate(three):

@@ -3,7 +3,7 @@
 N pairs · L tokens of a text.  Numbers in, Figure out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -87,7 +87,11 @@ def plot_masks(tokens: Sequence[str], n_image: int) -> Figure:
     """Who reads whom in each mode: L rows that read, L columns of words and n_image of the picture that are read."""
     L = len(tokens)
     every, causal = np.ones((L, L)), np.tril(np.ones((L, L)))
-    modes = (("只读文字", every, 0, "[始]"), ("读文字，看着图", every, 1, "[编]"), ("写文字，看着图", causal, 1, "[写]"))
+    modes = (
+        ("只读文字", every, 0, "[始]"),
+        ("读文字，看着图", every, 1, "[编]"),
+        ("写文字，看着图", causal, 1, "[写]"),
+    )
     figure, axes = plt.subplots(1, 3, figsize=(8.8, 3.5))
     for axis, (name, words, sees, first) in zip(axes, modes):
         shown = np.full((L, L + 1 + n_image, 3), 1.0)
@@ -149,4 +153,24 @@ def plot_filter(
         axis.spines[:].set(visible=True, color=GOOD if true else BAD, linewidth=2.5)
         axis.set_title("留" if stays else "扔", fontsize=12, loc="center")
         axis.set_xlabel(said, fontsize=10.5)
+    return figure
+
+
+def plot_left_out(reached: Mapping[str, np.ndarray], without: Sequence[str], chance: Mapping[str, float]) -> Figure:
+    """A group of bars a task: the mean over seeds, each seed a dot. reached: task -> [seeds, len(without)], 0 … 1;
+    chance: task -> what guessing reaches, a dashed line."""
+    figure, axis = plt.subplots(figsize=(6.8, 3.4))
+    width = 0.8 / len(without)
+    for at, (name, colour) in enumerate(zip(without, ("Q", "K", "V", "image"))):
+        for group, values in enumerate(reached.values()):
+            place = group + width * (at - (len(without) - 1) / 2)
+            label = name if group == 0 else None
+            axis.bar(place, values[:, at].mean(), 0.92 * width, color=COLORS[colour], label=label)
+            axis.plot([place] * len(values), values[:, at], "o", ms=4, color=COLORS["ink"], mfc=COLORS["paper"])
+    for group, task in enumerate(reached):
+        axis.plot([group - 0.45, group + 0.45], [chance[task]] * 2, color=COLORS["muted"], ls="--", lw=1.4)
+    axis.set_xticks(range(len(reached)), list(reached))
+    axis.set(ylabel="成绩", ylim=(0, 1.05))
+    axis.yaxis.set_major_formatter("{x:.0%}")
+    figure.legend(loc="outside upper center", ncols=len(without))
     return figure
