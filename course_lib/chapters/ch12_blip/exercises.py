@@ -301,7 +301,7 @@ EXERCISES = [
             "要返回推进以后的队列，最老的仍在最前。找出错误，写出改好的 `my_push(queue, new, capacity)`。"
         ),
         program="def my_push(queue, new, capacity):\n    return torch.cat([queue, new])[:capacity]",
-        symptom="头几步正常。队列一满，里面的特征就再也不变了；老师越走越远，损失慢慢回升。",
+        symptom="头几步正常。队列一满，里面的特征就再也不变了：老师走了几千步，队列里还是头几步说的话。",
         stub="def my_push(queue, new, capacity):\n    ...",
         solution=newest_last,
         mistakes=[
@@ -390,7 +390,7 @@ EXERCISES = [
             "    L = is_token.shape[1]\n"
             "    return is_token[:, None, :].expand(-1, L, -1)"
         ),
-        symptom="写句子的损失十几步就掉到平滑的底，再不动。让它自己写，写出来的句子和图毫无关系。",
+        symptom="写句子的损失很快掉到标签平滑的底，再不动。让它自己写，写出来的句子和图毫无关系。",
         stub="def my_mask(is_token, causal):\n    ...",
         solution=who_reads_whom,
         mistakes=[
