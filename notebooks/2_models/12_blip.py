@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、解码器、交叉注意力）、[10 ViT](10_vit.ipynb)、[11 CLIP](11_clip.ipynb)（对比学习、温度、假负样本）。核采样在 [08 GPT-2](08_gpt2.ipynb)。
 #
-# **阅读** 约 38 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 39 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -70,14 +70,17 @@ from course_lib import zoo
 from course_lib.chapters.ch12_blip import figures as plots
 from course_lib.chapters.ch12_blip import learning
 from course_lib.chapters.ch12_blip.whole_figure import plot_whole
+from course_lib.data.real.emoji.drawings import emoji
 from course_lib.data.world.noise import noisy_captions
-from course_lib.data.world.render import render_batch
+from course_lib.data.world.render import render_batch, to_model
 from course_lib.data.world.scenes import at_position, hold_out_triples
+from course_lib.foundations.contrastive import similarities
 from course_lib.foundations.hard_negatives import negative_weights
 from course_lib.foundations.momentum import FeatureQueue, follow, soft_nce, soft_targets
 from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
 from course_lib.models.blip import BLIP, SIZES
 from course_lib.models.blip_pretrain import match_loss
+from course_lib.toys.words import Words
 from course_lib.widgets import Knob, explore
 
 start("12")
@@ -394,6 +397,29 @@ explore(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 手算一行：分数还是老师那样的 5、4.5、1，自己的 5 不许抽，抽到英文那句的概率是 $e^{4.5}/(e^{4.5}+e^{1})=0.97$。
+#
+# 真的图上也一样。六个表情，余弦来自第 11 章的表情 CLIP，τ = 0.1：
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+data = emoji()
+words = Words(name for thing in data.things for name in (thing.name_zh, thing.name_en))
+SIX = ["红苹果", "西红柿", "樱桃", "柠檬", "香蕉", "棒球"]
+drawn = data.pictures("twemoji")[
+    [next(at for at, thing in enumerate(data.things) if thing.name_zh == name) for name in SIX]
+]
+clip = zoo.load("clip-emoji")
+with torch.no_grad():
+    six_images = clip.image_features(torch.from_numpy(to_model(drawn)))
+    six_weights = negative_weights(similarities(six_images, clip.text_features(words.encode(SIX, 18))) / 0.1)
+six_chances = (six_weights / six_weights.sum(-1, keepdim=True)).numpy()
+show_figure(
+    plots.plot_draws(six_chances, drawn, SIX, np.zeros((6, 6), dtype=bool)),
+    alt="六个表情各抽到哪个名字，一行加起来是 1。"
+    + "；".join(f"{name}最常抽到{SIX[row.argmax()]}，{row.max():.0%}" for name, row in zip(SIX, six_chances)),
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 红苹果多半抽到西红柿，香蕉多半抽到柠檬：要答对，就得细看。若随便抽，每格都是 0.20。
 #
 # 一批 $N$ 对，就有 $N$ 对真的、$N$ 对换了图的、$N$ 对换了字的，一共 $3N$ 对。第 0 行 $[D]$ 过一个 $D\times2$ 的矩阵，分“是”“不是”两类。
 #
