@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、解码器、交叉注意力）、[10 ViT](10_vit.ipynb)、[11 CLIP](11_clip.ipynb)（对比学习、温度、假负样本）。核采样在 [08 GPT-2](08_gpt2.ipynb)。
 #
-# **阅读** 约 39 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 40 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -102,7 +102,7 @@ show_figure(
 )
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# CLIP 能说“这张图像这句话的程度”，却有两件事不会：**写**一句新的；把图和字**放在一起细读**，它的两座塔到最后才见面。
+# CLIP 会打分：这句话像不像这张图。可是有两件事它不会：**写**一句新的；把图和字**放在一起细读**，它的两座塔到最后才见面。
 # BLIP（2022 年 1 月）两样都要，再用这两样去清洗数据。名字里的 **自举**（bootstrapping）就是这个意思：拉着自己的靴带把自己提起来。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -277,7 +277,7 @@ show_figure(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 房间里是这两个函数：
+# 房间里的 `soft_targets` 和 `soft_nce` 与手算相等：
 
 # %% slideshow={"slide_type": "skip"}
 assert_close(soft_targets(teacher, 0.4), t)
@@ -635,6 +635,8 @@ show_figure(
     ),
     alt="三张没见过的搭配和它写的话，括号里是匹配的概率：" + "；".join(line.replace("\n", " ") for line in lines),
 )
+
+# %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "skip"}
 print(f"48 张里一字不差：中文 {sum(exact['zh'])}，英文 {sum(exact['en'])}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -772,6 +774,7 @@ show_erratum("K12-4")
 # captioner.next_words(seen, ids)  # [B, L, 30524]
 # ```
 #
+# 图像塔的初值，ViT-B 来自 DeiT（ImageNet-1k），ViT-L 来自 ImageNet-21k；文字的初值来自 BERT-base。
 # 预训练的数据：1,400 万张图（COCO、Visual Genome 和三份网上的），或再加 LAION 的 1.15 亿张。检索、写说明、答问都靠这一个模型微调。
 #
 # ## 往后看
