@@ -148,7 +148,7 @@ show_figure(
     "每个子层都有残差，LayerNorm 在相加之后。末尾：第一列取第 0 行投影给 ITC，第二列取第 0 行分两类给 ITM，第三列每行过词表给 LM",
 )
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
 # 紫线：图只看一次，末尾的输出分给两列、每一层。若各层读的是图像塔的“对应层”，就该有很多条紫线。
