@@ -156,14 +156,14 @@ def plot_filter(
     return figure
 
 
-def plot_left_out(reached: Mapping[str, np.ndarray], without: Sequence[str], chance: Mapping[str, float]) -> Figure:
-    """A group of bars a task: the mean over seeds, each seed a dot. reached: task -> [seeds, len(without)], 0 … 1;
+def plot_reached(reached: Mapping[str, np.ndarray], settings: Sequence[str], chance: Mapping[str, float]) -> Figure:
+    """A group of bars a task: the mean over seeds, each seed a dot. reached: task -> [seeds, len(settings)], 0 … 1;
     chance: task -> what guessing reaches, a dashed line."""
     figure, axis = plt.subplots(figsize=(6.8, 3.4))
-    width = 0.8 / len(without)
-    for at, (name, colour) in enumerate(zip(without, ("Q", "K", "V", "image"))):
+    width = 0.8 / len(settings)
+    for at, (name, colour) in enumerate(zip(settings, ("Q", "K", "V", "image"))):
         for group, values in enumerate(reached.values()):
-            place = group + width * (at - (len(without) - 1) / 2)
+            place = group + width * (at - (len(settings) - 1) / 2)
             label = name if group == 0 else None
             axis.bar(place, values[:, at].mean(), 0.92 * width, color=COLORS[colour], label=label)
             axis.plot([place] * len(values), values[:, at], "o", ms=4, color=COLORS["ink"], mfc=COLORS["paper"])
@@ -172,5 +172,5 @@ def plot_left_out(reached: Mapping[str, np.ndarray], without: Sequence[str], cha
     axis.set_xticks(range(len(reached)), list(reached))
     axis.set(ylabel="成绩", ylim=(0, 1.05))
     axis.yaxis.set_major_formatter("{x:.0%}")
-    figure.legend(loc="outside upper center", ncols=len(without))
+    figure.legend(loc="outside upper center", ncols=len(settings))
     return figure

@@ -57,12 +57,12 @@ def filtered(least=0.5):
     return plots.plot_filter(SCORES, TRUE, least, PICTURES, NAMES)
 
 
-def left_out():
+def reached():
     reached = {"检索": np.array([[0.8, 0.1], [0.6, 0.3]]), "写": np.array([[0.9, 0.4], [0.7, 0.2]])}
-    return plots.plot_left_out(reached, ["三个都有", "去掉 LM"], {"检索": 0.05, "写": 0.0})
+    return plots.plot_reached(reached, ["三个都有", "去掉 LM"], {"检索": 0.05, "写": 0.0})
 
 
-@pytest.mark.parametrize("draw", [whole, said, soft, drawn, masks, filtered, left_out])
+@pytest.mark.parametrize("draw", [whole, said, soft, drawn, masks, filtered, reached])
 def test_each_is_a_small_picture_without_tofu(draw):
     figure = draw()
     assert not missing_glyphs("".join(texts(figure)))
@@ -131,7 +131,7 @@ def test_the_filter_counts_what_it_keeps(least, title):
 
 
 def test_a_bar_is_a_mean_with_every_seed_on_it():
-    axis = left_out().axes[0]
+    axis = reached().axes[0]
     assert [bar.get_height() for bar in axis.patches] == pytest.approx([0.7, 0.8, 0.2, 0.3])
     dots = [line.get_ydata().tolist() for line in axis.lines if line.get_linestyle() == "None"]
     assert dots == [[0.8, 0.6], [0.9, 0.7], [0.1, 0.3], [0.4, 0.2]]
