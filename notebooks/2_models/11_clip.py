@@ -375,7 +375,7 @@ show_figure(
 # :::{admonition} 看什么
 # :class: look
 # 两座塔互不相看，直到最后的矩阵。所以图可以先全部编好存起来，来了一句话，只跑一次文字塔。
-# 若两座塔在中间交换过什么，就做不到这一点。第 12 章的图文匹配（image-text matching，ITM）正是这样：图和句放在一起读，更准，也慢得多。
+# 若两座塔在中间交换过什么，就做不到这一点。[第 12 章](12_blip.ipynb)的图文匹配（image-text matching，ITM）正是这样：图和句放在一起读，更准，也慢得多。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
