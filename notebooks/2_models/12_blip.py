@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、解码器、交叉注意力）、[10 ViT](10_vit.ipynb)、[11 CLIP](11_clip.ipynb)（对比学习、温度、假负样本）。核采样在 [08 GPT-2](08_gpt2.ipynb)。
 #
-# **阅读** 约 39 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 42 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -70,6 +70,7 @@ from course_lib import zoo
 from course_lib.chapters.ch12_blip import figures as plots
 from course_lib.chapters.ch12_blip import learning
 from course_lib.chapters.ch12_blip.whole_figure import plot_whole
+from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.emoji.drawings import emoji
 from course_lib.data.world.noise import noisy_captions
 from course_lib.data.world.render import render_batch, to_model
@@ -77,7 +78,7 @@ from course_lib.data.world.scenes import at_position, hold_out_triples
 from course_lib.foundations.contrastive import similarities
 from course_lib.foundations.hard_negatives import negative_weights
 from course_lib.foundations.momentum import FeatureQueue, follow, soft_nce, soft_targets
-from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models.blip import BLIP, SIZES
 from course_lib.models.blip_pretrain import match_loss
 from course_lib.toys.words import Words
@@ -654,6 +655,54 @@ print(f"48 张里一字不差：中文 {sum(exact['zh'])}，英文 {sum(exact['e
 # :::{admonition} 讲者备注
 # :class: dropdown
 # 停 1.5 分钟。常问：“它真的看了图，还是背下来的？”答：这三种搭配训练时没有出现过；换一张图，同一句的概率就掉下去。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 三个损失，各管什么
+#
+# 去掉一个，别的照旧，步数一样，再考三样本事。自己的损失没了，自己那一项当然不会。别的两项呢？
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 去掉对比（ITC）。匹配有自己的损失，也不用对比的投影，只是难负样本要按对比的相似度抽。匹配会怎样？
+#
+# - A. 一样
+# - B. 变差
+# - C. 变好，省下的力气归它
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+reached = figures_of(load_record("C16a"))
+TASKS = {"retrieval": "检索（R@1）", "matching": "匹配（对错各半）", "captions": "写（一字不差）"}
+SETTINGS = ["三个都有", "去掉 ITC", "去掉 ITM", "去掉 LM"]
+show_figure(
+    plots.plot_reached(
+        {title: reached[key].values for key, title in TASKS.items()},
+        SETTINGS,
+        dict(zip(TASKS.values(), (1 / 240, 0.5, 0))),
+    ),
+    alt="三项成绩，每项四根柱子，点是三个种子，虚线是瞎猜。"
+    + "；".join(
+        f"{title}：" + "，".join(f"{name} {mean:.0%}" for name, mean in zip(SETTINGS, reached[key].mean))
+        for key, title in TASKS.items()
+    ),
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 自己的损失没了，自己那项跌到虚线附近，这不奇怪。看别的项。去掉 ITC，匹配矮了：没有像样的相似度，就抽不到难的。去掉 LM，匹配也矮了：要写得出，先得认得全。
+# 帮忙不是双向的：去掉 ITM，写反而高了，三个种子都是。这里只学了 400 步，三个损失在抢同一座图像塔。
+# 点是三个种子，散得比柱子的高低差还开的地方，不能下结论。若三个损失互不相干，每组里应当只有一根柱子矮下去。
+# :::
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C16a")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。先投票。常问：“那要不要去掉 ITM？”答：检索和过滤都靠它；而且这是 400 步的小模型。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
