@@ -378,7 +378,7 @@ explore(
     ),
     lambda tau, told: (
         f"τ = {tau}，{'告诉它谁相同' if told else '不告诉它'}。第一张红圆抽到："
-        + "，".join(f"{name.replace(chr(10), '')} {share:.2f}" for (*_, name), share in zip(FOUR, draws(tau, told)[0]))
+        + "，".join(f"{name.replace(chr(10), ' ')} {share:.2f}" for (*_, name), share in zip(FOUR, draws(tau, told)[0]))
     ),
     tau=Knob("温度 τ", TAUS),
     told=Knob("谁和谁相同", [False, True], kind="buttons", texts=["不告诉它", "告诉它"]),
