@@ -167,7 +167,9 @@ REFUTED = {
     "C16a": [{"matching": same(0.9, 0.85, 0.8, 0.85)}],
     "C16b": [{"retrieval": 0.5, "matching": 0.8, "captions": 0.4}],
     "C16c": [{"passes_learnt": 0.2, "passes_random": 0.15}],
+    "C16d": [{"retrieval": same(0.5, 0.5, 0.9), "matching": same(0.8, 0.7, 0.9), "captions": same(0.5, 0.5, 0.9)}],
 }
+WRITING = {"retrieval": same(0.5, 0.6, 0.9), "matching": same(0.8, 0.87, 0.9), "captions": same(0.5, 0.7, 0.9)}
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
 HARDLY_VARIED = {"legal_temperature": same(1, 1, 1, 0, 0, 0, 0, 0), "varied_temperature": 300.0}
 HARDLY_VARIED |= {"legal_top_p": 1.0, "varied_perfect": 400.0}
@@ -226,6 +228,7 @@ PARTLY = {
         EACH_ITS_OWN | {"matching": same(0.9, 0.9, 0.5, 0.9)},
     ],
     "C16c": [SHARED | {"passes_random": 0.6}, SHARED | {"says_learnt": 0.4}],
+    "C16d": [WRITING | {"captions": same(0.5, 0.45, 0.9)}],
     "C16b": [BETTER | {"captions": same(0.4, 0.35)}, BETTER | {"matching": 0.8, "captions": 0.4}],
 }
 HOLDS = {
@@ -255,6 +258,7 @@ HOLDS = {
     "C16a": [EACH_ITS_OWN],
     "C16b": [BETTER],
     "C16c": [SHARED],
+    "C16d": [WRITING],
     "C10e": [
         {
             "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),
