@@ -378,7 +378,7 @@ explore(
     ),
     lambda tau, told: (
         f"τ = {tau}，{'告诉它谁相同' if told else '不告诉它'}。第一张红圆抽到："
-        + "，".join(f"{name.replace(chr(10), '')} {share:.2f}" for (*_, name), share in zip(FOUR, draws(tau, told)[0]))
+        + "，".join(f"{name.replace(chr(10), ' ')} {share:.2f}" for (*_, name), share in zip(FOUR, draws(tau, told)[0]))
     ),
     tau=Knob("温度 τ", TAUS),
     told=Knob("谁和谁相同", [False, True], kind="buttons", texts=["不告诉它", "告诉它"]),
@@ -809,7 +809,7 @@ show_figure(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 为什么挑得出？错的各错各的，对的却互相一致：同样的图，对的说法反复出现，错的说法难得来第二次。代价在召回率：对的也扔掉了不少，好在网图不缺。
-# 错得**一致**，就不一定了。
+# 错得**一致**就不同了：见最后的“盲点”。
 
 # %% slideshow={"slide_type": "skip"}
 show_claim("C16b")
@@ -1008,6 +1008,14 @@ check("12-blip-6-next", next_answer)
 # %% [markdown]
 # ## 证据与考据
 #
+# ### 盲点
+#
+# 描述器和过滤器同出一门。网上总把一种颜色叫成另一种，它们会不会一起看走眼？
+
+# %%
+show_claim("C16c")
+
+# %% [markdown]
 # ### 次数、出处与默认值
 #
 # 一步训练里文字模型跑几遍：
