@@ -77,7 +77,6 @@ from course_lib.chapters.ch11_clip import figures as plots
 from course_lib.chapters.ch11_clip.errata import COSINES
 from course_lib.chapters.ch11_clip.retrieval import retrieval_table
 from course_lib.chapters.ch11_clip.whole_figure import plot_whole
-from course_lib.chapters.ch11_clip.words import END, Words
 from course_lib.data.real.emoji.drawings import emoji
 from course_lib.data.world.captions import ZH, caption
 from course_lib.data.world.render import render_batch, to_model
@@ -86,6 +85,7 @@ from course_lib.foundations.contrastive import clip_loss, info_nce, sigmoid_loss
 from course_lib.foundations.gelu import gelu, quick_gelu
 from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, start
 from course_lib.models.clip import CLIP, CLIPConfig, ImageConfig, ImageTower, TextConfig, ends
+from course_lib.toys.words import END, Words
 from course_lib.training.loop import train
 from course_lib.widgets.live_clip import live_clip
 from course_lib.widgets.similarity import similarity_widget
@@ -376,7 +376,7 @@ show_figure(
 # :::{admonition} 看什么
 # :class: look
 # 两座塔互不相看，直到最后的矩阵。所以图可以先全部编好存起来，来了一句话，只跑一次文字塔。
-# 若两座塔在中间交换过什么，就做不到这一点。第 12 章的图文匹配（image-text matching，ITM）正是这样：图和句放在一起读，更准，也慢得多。
+# 若两座塔在中间交换过什么，就做不到这一点。[第 12 章](12_blip.ipynb)的图文匹配（image-text matching，ITM）正是这样：图和句放在一起读，更准，也慢得多。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}

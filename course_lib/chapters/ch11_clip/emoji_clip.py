@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample, normalize
 
 from course_lib.chapters.ch11_clip.retrieval import retrieval_table
-from course_lib.chapters.ch11_clip.words import END, Words
 from course_lib.data.real.emoji.drawings import emoji
 from course_lib.data.real.emoji.neighbours import nearest
 from course_lib.data.real.emoji.splits import hold_out_things, other_hands
 from course_lib.foundations.contrastive import clip_loss, similarities
 from course_lib.models.clip import CLIP, CLIPConfig, ImageConfig, TextConfig
+from course_lib.toys.words import END, Words
 
 HAND = "twemoji"  # the one that is never seen
 BATCH = 128

@@ -12,25 +12,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from course_lib.chapters.ch11_clip.words import END, Words
-from course_lib.data.world.captions import LANGUAGES, caption
-from course_lib.data.world.render import render_batch, to_model
-from course_lib.data.world.scenes import at_position, combinations, hold_out_triples
+from course_lib.data.world.captions import LANGUAGES
+from course_lib.data.world.scenes import combinations
 from course_lib.foundations.contrastive import soft_clip_loss
 from course_lib.models.clip import CLIP, CLIPConfig, ImageConfig, TextConfig
+from course_lib.toys.one_shape import UNSEEN, held_out, pictures, seen, text_of
+from course_lib.toys.words import END, Words
 
 BATCH = 128
 CONTEXT = 16
 N_PICTURES = 4  # of each combination, to measure on
-UNSEEN = 10**6  # numbers of pictures from here on are for measuring
 
-Triple = tuple[str, str, str]
 Batch = tuple[Float[Tensor, "B 3 32 32"], Int[Tensor, "B L"], Int[Tensor, " B"]]
-
-
-def text_of(triple: Triple, language: str) -> str:
-    """The caption without its size: every thing is of medium size."""
-    return caption(at_position(*triple), language, sizes=False)
 
 
 @cache
@@ -48,12 +41,6 @@ def encode(texts: Sequence[str]) -> Int[Tensor, "M L"]:
     return words().encode(texts, CONTEXT)
 
 
-def pictures(triples: Sequence[Triple], first: int) -> Float[Tensor, "N 3 32 32"]:
-    """One picture of each, numbers first, first + 1, … of the world."""
-    scenes = [at_position(*triple, 0, first + i) for i, triple in enumerate(triples)]
-    return torch.from_numpy(to_model(render_batch(scenes)))
-
-
 def build() -> CLIP:
     text = TextConfig(n_vocab=words().n_vocab, context=CONTEXT, end=END, n_layers=1)
     return CLIP(CLIPConfig(image=ImageConfig(), text=text))
@@ -66,16 +53,6 @@ def batches(step: int, size: int = BATCH) -> Batch:
     language = torch.randint(2, (size,), generator=chance)
     triples = [combinations()[i] for i in numbers.tolist()]
     return pictures(triples, step * size), all_ids()[language, numbers], numbers
-
-
-@cache
-def seen() -> Int[Tensor, "192"]:
-    return torch.tensor([combinations().index(triple) for triple in hold_out_triples(0)[0]])
-
-
-@cache
-def held_out() -> Int[Tensor, "48"]:
-    return torch.tensor([combinations().index(triple) for triple in hold_out_triples(0)[1]])
 
 
 def loss(model: CLIP, batch: Batch) -> Float[Tensor, ""]:

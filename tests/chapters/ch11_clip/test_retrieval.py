@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from course_lib.chapters.ch11_clip.retrieval import ranks, recall_at, retrieval_table
-from course_lib.chapters.ch11_clip.words import END, UNKNOWN, Words, words_of
+from course_lib.toys.words import END, UNKNOWN, Words, words_of
 
 
 def test_a_chinese_character_or_an_english_word_is_a_word():

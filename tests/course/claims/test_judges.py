@@ -164,7 +164,12 @@ REFUTED = {
     "C15d": [
         {"together": 0.7, "single": 0.69},
     ],
+    "C16a": [{"matching": same(0.9, 0.85, 0.8, 0.85)}],
+    "C16b": [{"retrieval": 0.5, "matching": 0.8, "captions": 0.4}],
+    "C16c": [{"passes_learnt": 0.2, "passes_random": 0.15}],
+    "C16d": [{"retrieval": same(0.5, 0.5, 0.9), "matching": same(0.8, 0.7, 0.9), "captions": same(0.5, 0.5, 0.9)}],
 }
+WRITING = {"retrieval": same(0.5, 0.6, 0.9), "matching": same(0.8, 0.87, 0.9), "captions": same(0.5, 0.7, 0.9)}
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
 HARDLY_VARIED = {"legal_temperature": same(1, 1, 1, 0, 0, 0, 0, 0), "varied_temperature": 300.0}
 HARDLY_VARIED |= {"legal_top_p": 1.0, "varied_perfect": 400.0}
@@ -175,6 +180,10 @@ GROWING |= {"accuracy_smallest_longer": 0.6}
 SEATED = {"clip_held": 0.97, "clip_all": 0.9, "head_seen": 0.95, "head_held": 0.0}
 TEMPERED = {"entropy": same(5.4, 5.0, 2.0, 0.5), "fixed": same(0.6, 0.9, 0.9, 0.7), "learned": 0.9}
 PROMPTED = {"word": 0.7, "single": 0.8, "together": 0.85}
+EACH_ITS_OWN = {"retrieval": same(0.9, 0, 0.7, 0.7), "matching": same(0.9, 0.8, 0.5, 0.9)}
+EACH_ITS_OWN |= {"captions": same(0.7, 0.7, 0.7, 0)}
+BETTER = {"retrieval": same(0.4, 0.6), "matching": same(0.7, 0.8), "captions": same(0.4, 0.5)}
+SHARED = {"passes_learnt": 0.8, "passes_random": 0.1, "says_learnt": 0.9}
 CLEANED = same(0.65, 0.68, 0.6, 0.55, 0.5)
 PARTLY = {
     "C00": [{"blind": lambda values: values + np.array([0, 0, 0.3, 0, 0, 0])}],
@@ -214,6 +223,13 @@ PARTLY = {
     "C15b": [TEMPERED | {"learned": 0.5}, TEMPERED | {"fixed": same(0.6, 0.9, 0.9, 0.9)}],
     "C15c": [{"equal_steps": same(0.2, 0.4, 0.6, 0.8), "equal_pictures": same(0.9, 0.9, 0.9, 0.8)}],
     "C15d": [PROMPTED | {"word": 0.79}, PROMPTED | {"together": lambda values: 0.81 + 0.05 * (values > values[:1])}],
+    "C16a": [
+        EACH_ITS_OWN | {"retrieval": same(0.9, 0.3, 0.7, 0.7)},
+        EACH_ITS_OWN | {"matching": same(0.9, 0.9, 0.5, 0.9)},
+    ],
+    "C16c": [SHARED | {"passes_random": 0.6}, SHARED | {"says_learnt": 0.4}],
+    "C16d": [WRITING | {"captions": same(0.5, 0.45, 0.9)}],
+    "C16b": [BETTER | {"captions": same(0.4, 0.35)}, BETTER | {"matching": 0.8, "captions": 0.4}],
 }
 HOLDS = {
     "C11": [
@@ -239,6 +255,10 @@ HOLDS = {
     "C15b": [TEMPERED],
     "C15c": [{"equal_steps": same(0.2, 0.4, 0.6, 0.8), "equal_pictures": same(0.2, 0.4, 0.6, 0.8)}],
     "C15d": [PROMPTED],
+    "C16a": [EACH_ITS_OWN],
+    "C16b": [BETTER],
+    "C16c": [SHARED],
+    "C16d": [WRITING],
     "C10e": [
         {
             "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),

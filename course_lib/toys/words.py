@@ -1,6 +1,6 @@
 """Captions and names as ids: a Chinese character or an English word is a token, and 0 ends a text and fills it up.
 
-Chapter 11.
+Chapters 11 and 12.
 """
 
 import re

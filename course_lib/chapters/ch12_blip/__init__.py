@@ -1,0 +1,1 @@
+"""Chapter 12: what only this chapter needs."""
