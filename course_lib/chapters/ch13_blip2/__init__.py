@@ -1,1 +1,0 @@
-"""Chapter 13: what only this chapter needs."""
