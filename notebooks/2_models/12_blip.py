@@ -1016,6 +1016,14 @@ check("12-blip-6-next", next_answer)
 show_claim("C16c")
 
 # %% [markdown]
+# ### 只筛不写
+#
+# 过滤已经把网上的句子洗干净了。再写一句，还有没有用？
+
+# %%
+show_claim("C16d")
+
+# %% [markdown]
 # ### 次数、出处与默认值
 #
 # 一步训练里文字模型跑几遍：
