@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、解码器、交叉注意力）、[10 ViT](10_vit.ipynb)、[11 CLIP](11_clip.ipynb)（对比学习、温度、假负样本）。核采样在 [08 GPT-2](08_gpt2.ipynb)。
 #
-# **阅读** 约 44 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 45 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -104,7 +104,7 @@ show_figure(
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # CLIP 会打分：这句话像不像这张图。可是有两件事它不会：**写**一句新的；把图和字**放在一起细读**，它的两座塔到最后才见面。
-# BLIP（2022 年 1 月）两样都要，再用它们清洗教自己的数据。这叫 **自举**（bootstrapping）：英语成语，拉着靴带把自己提起来，不靠外力。
+# BLIP（2022 年 1 月）两样都要，再用它们清洗教自己的数据。这叫 **自举**（bootstrapping）：英语成语，拉着靴带提起自己，不靠外力。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -229,7 +229,7 @@ for part, title in {
     print(title.ljust(8, "　"), *ticks, sep="　")
 
 # %% [markdown]
-# 紫线读的是哪一层，常有人说错（表里的“幻灯片”是一份流传的教学材料）：
+# 紫线读的是哪一层，常有人说错（表的第一行出自一份流传的教学材料）：
 
 # %%
 show_erratum("K12-1")
@@ -244,17 +244,17 @@ show_erratum("K12-1")
 # ## 对比：标签要软一点
 #
 # 一批三对，两张都是左上角的红圆，一句中文，一句英文。第一张图与三句话的余弦，学生给 0.5、0.3、0.2，慢老师给 0.5、0.45、0.1，$\tau=0.1$。
-# 英文那句其实也对，标签却说它错：这就是[第 11 章](11_clip.ipynb)的假负样本。BLIP 照 ALBEF 的办法，把标签换成**软标签**（soft label）：
+# 英文那句其实也对，标签却说它错：这是[第 11 章](11_clip.ipynb)的假负样本。BLIP 照 ALBEF，把标签换成**软标签**（soft label）：
 #
 # $$
 # t_{ij}=\alpha\,q_{ij}+(1-\alpha)\,y_{ij}
 # $$
 #
-# $y_{ij}$ 是标签，$q_{ij}$ 是老师的 softmax，$\alpha$ 升到 0.4 为止。损失仍是交叉熵 $-\sum_j t_{ij}\ln p_{ij}$，$p_{ij}$ 是学生的 softmax。
+# $y_{ij}$ 是标签，$q_{ij}$ 是老师的 softmax，$\alpha$ 头两遍从 0 升到 0.4。损失仍是交叉熵 $-\sum_j t_{ij}\ln p_{ij}$，$p_{ij}$ 是学生的 softmax。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
-# 分数的梯度还是“概率减去目标”。换成软标签以后，英文那句会被怎样？
+# 分数的梯度还是“概率减去目标”。换成软标签，英文那句会被怎样？
 #
 # - A. 拉近
 # - B. 推开，只是轻一些
@@ -317,8 +317,8 @@ show_source(soft_targets)
 # %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "fragment"}
 card, K, m = 75, 57_600, 0.995
 step = card * 32
-print(f"自己这张卡 {card}，加队列 {K:,}，一共 {card + K:,} 句；比完，32 张卡的 {step:,} 句一起入队")
-print(f"队列最老的一行是 {K // step} 步前的；今天的老师里，{K // step} 步前的参数还占 {m ** (K // step):.0%}")
+print(f"自己这张卡 {card}，加队列 {K:,}，一共 {card + K:,} 句；比完，{step:,} 句入队")
+print(f"最老的一行是 {K // step} 步前的；今天的老师里，那时的参数还占 {m ** (K // step):.0%}")
 print(f"换掉一半要 {math.log(0.5) / math.log(m):.0f} 步；一条队列占 {K * 256 * 4 / 2**20:.0f} MiB")
 
 # %% [markdown]
@@ -592,7 +592,7 @@ print("图的特征、字的特征、匹配、下一个词，都相同：", [lis
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 三样都会：一个小 BLIP
 #
-# 课程里训练好的小 BLIP（`blip-shapes`）：学 192 种搭配，中英文说明都学，三个损失、慢老师、队列都在。下面三张图的搭配，它一次也没见过。
+# 课程里训练好的小 BLIP（`blip-shapes`）：学 192 种搭配的中英文说明，三个损失、慢老师、队列都在。下面三张图的搭配，它一次也没见过。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
@@ -733,7 +733,7 @@ show_claim("C16a")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 门槛放在哪里
 #
-# 没见过的搭配，每种 4 张网图，三成的话被弄脏，真相我们知道。小 BLIP 当过滤器，拖门槛：
+# 没见过的搭配，各 4 张网图，三成的话被弄脏，真相已知。小 BLIP 当过滤器，拖门槛：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 many = [kind for _ in range(4) for kind in unseen]
@@ -991,7 +991,7 @@ check("12-blip-6-next", next_answer)
 # :class: summary
 # 1. 一座图像塔，一套文字参数，三种读法：只读、看着图读、看着图写；只有自注意力分读和写两份。
 # 2. 图只看一次，末尾的输出给文字的每一层读；文字一步跑三遍，一共 $5N$ 句。
-# 3. 对比用软标签：慢老师占四成；队列让一步和几万句比；老师和队列都不收梯度。
+# 3. 对比用软标签：慢老师占四成；队列让一步比几万句。老师和队列不收梯度。
 # 4. 匹配用难负样本，只从这一批里抽，越像越容易抽到，也可能其实是对的。
 # 5. CapFilt 是预训练以后的另一件事：分别微调的描述器和过滤器，写一句，两句都筛，再从头训练。
 # :::

@@ -382,7 +382,8 @@ EXERCISES = [
         kind="repair",
         task=(
             "`is_token` [B, L] 布尔，填充处是 False，填充都在句尾。`causal`：decode 模式 True，encode 模式 False。"
-            "要返回 [B, L, L] 的布尔：第 b 句的第 i 个词元可不可以读第 j 个。填充不许被任何词元读；填充所在的行不必特别处理。\n"
+            "要返回 [B, L, L] 的布尔：第 b 句的第 i 个词元可不可以读第 j 个。"
+            "填充不许被任何词元读；填充所在的行不必特别处理。\n"
             "找出错误，写出改好的 `my_mask(is_token, causal)`。"
         ),
         program=(
