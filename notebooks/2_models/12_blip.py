@@ -18,7 +18,7 @@
 #
 # **学完能做什么**
 #
-# - 对着一张图说出 BLIP 的四个模块，哪些参数是同一份，并用五十来行代码把它装起来
+# - 对着一张图说出 BLIP 的四个模块，哪些参数是同一份，并读懂装起它的五十来行代码
 # - 手算软标签、难负样本和标签平滑
 # - 说清一步训练里图看几遍、文字读几遍、谁收得到梯度
 # - 算一个过滤器的精确率和召回率，说出它看不见什么
@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 完整 Transformer](../1_foundations/06_transformer.ipynb)（编码器、解码器、交叉注意力）、[10 ViT](10_vit.ipynb)、[11 CLIP](11_clip.ipynb)（对比学习、温度、假负样本）。核采样在 [08 GPT-2](08_gpt2.ipynb)。
 #
-# **阅读** 约 44 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 45 分钟，练习另加 47 分钟。**运行** 实测约 20 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -47,11 +47,11 @@
 # | $V$ | 词表大小 | |
 # | $D$ | 文字的宽度 | 本章 64 |
 # | $\tau$ | 温度 | 从 0.07 学起，限在 0.001 到 0.5 |
-# | $p_{ij}$ | 学生的 softmax | $[N,N+K]$ |
+# | $p_{ij}$ | 学生的图对老师各句的 softmax：这一批的句子在前，队列在后 | $[N,N+K]$ |
 # | $q_{ij}$ | 慢老师的 softmax | $[N,N+K]$ |
 # | $y_{ij}$ | 标签：$i=j$ 是 1，别处是 0 | $[N,N+K]$ |
 # | $t_{ij}$ | 软标签 | $[N,N+K]$ |
-# | $\alpha$ | 软标签里老师占的份 | 0.4 |
+# | $\alpha$ | 软标签里老师占的份 | 头两遍从 0 升到 0.4 |
 # | $\theta$、$\phi$ | 学生的参数，慢老师的参数 | |
 # | $m$ | 动量 | 0.995 |
 # | $\varepsilon$ | 标签平滑分出去的份 | 0.1 |
@@ -104,7 +104,7 @@ show_figure(
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # CLIP 会打分：这句话像不像这张图。可是有两件事它不会：**写**一句新的；把图和字**放在一起细读**，它的两座塔到最后才见面。
-# BLIP（2022 年 1 月）两样都要，再用这两样去清洗数据。名字里的 **自举**（bootstrapping）就是这个意思：拉着自己的靴带把自己提起来。
+# BLIP（2022 年 1 月）两样都要，再用它们清洗教自己的数据。这叫 **自举**（bootstrapping）：英语成语，拉着靴带提起自己，不靠外力。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -153,7 +153,7 @@ show_figure(
 # :::{admonition} 看什么
 # :class: look
 # 紫线：图只看一次，末尾的输出分给两列、每一层。若各层读的是图像塔的“对应层”，就该有很多条紫线。
-# 第 0 个词元告诉模型这是哪种读法：[始]、[编]（论文写 [Encode]）、[写]（[Decode]）。“图中”是提示，论文用“a picture of”。
+# 第 0 个词元告诉模型这是哪种读法：[始]、[编]（论文写 [Encode]）、[写]（[Decode]）。“图中”是提示，这里预训练就带着；论文的“a picture of”只在微调写说明和生成时才加。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -194,7 +194,7 @@ def millions(*parts):
 
 image, text, all_of_it = millions(released.image), millions(released.text), millions(released)
 second = millions(*(layer.attention["decode"] for layer in released.text.layers))
-print(f"图像塔 {image:.0f} M，文字 {text:.0f} M，其中多出的自注意力 {second:.0f} M")
+print(f"图像塔 {image:.0f} M，文字 {text:.0f} M，其中多出的自注意力 {second:.0f} M，占 {second / text:.0%}")
 print(f"全共用 {all_of_it - second:.0f} M，自注意力分开 {all_of_it:.0f} M", end="，")
 print(f"读和写各一套 {all_of_it - second + text - second:.0f} M")
 
@@ -229,7 +229,7 @@ for part, title in {
     print(title.ljust(8, "　"), *ticks, sep="　")
 
 # %% [markdown]
-# 紫线读的是哪一层，常有人说错：
+# 紫线读的是哪一层，常有人说错（表的第一行出自一份流传的教学材料）：
 
 # %%
 show_erratum("K12-1")
@@ -243,18 +243,18 @@ show_erratum("K12-1")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 对比：标签要软一点
 #
-# 这一批有三对，其中两张都是左上角的红圆，一句中文，一句英文。第一张图与三句话的余弦，学生给 0.5、0.3、0.2，慢老师给 0.5、0.45、0.1，$\tau=0.1$。
-# 英文那句其实也对，标签却说它错：这就是[第 11 章](11_clip.ipynb)的假负样本。BLIP 照 ALBEF 的办法，把标签换成**软标签**（soft label）：
+# 一批三对，两张都是左上角的红圆，一句中文，一句英文。第一张图与三句话的余弦，学生给 0.5、0.3、0.2，慢老师给 0.5、0.45、0.1，$\tau=0.1$。
+# 英文那句其实也对，标签却说它错：这是[第 11 章](11_clip.ipynb)的假负样本。BLIP 照 ALBEF，把标签换成**软标签**（soft label）：
 #
 # $$
 # t_{ij}=\alpha\,q_{ij}+(1-\alpha)\,y_{ij}
 # $$
 #
-# $y_{ij}$ 是标签，$q_{ij}$ 是老师的 softmax，$\alpha=0.4$。损失仍是交叉熵 $-\sum_j t_{ij}\ln p_{ij}$，$p_{ij}$ 是学生的 softmax。
+# $y_{ij}$ 是标签，$q_{ij}$ 是老师的 softmax，$\alpha$ 头两遍从 0 升到 0.4。损失仍是交叉熵 $-\sum_j t_{ij}\ln p_{ij}$，$p_{ij}$ 是学生的 softmax。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
-# 分数的梯度还是“概率减去目标”。换成软标签以后，英文那句会被怎样？
+# 分数的梯度还是“概率减去目标”。换成软标签，英文那句会被怎样？
 #
 # - A. 拉近
 # - B. 推开，只是轻一些
@@ -281,7 +281,7 @@ show_figure(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 房间里的 `soft_targets` 和 `soft_nce` 与手算相等：
+# `course_lib` 的 `soft_targets` 和 `soft_nce` 与手算相等：
 
 # %% slideshow={"slide_type": "skip"}
 assert_close(soft_targets(teacher, 0.4), t)
@@ -291,7 +291,7 @@ show_source(soft_targets)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，q 和 t 写在黑板上。常问：“老师要是错了呢？”答：老师只占四成，标签占六成；而且训练头两遍 α 从 0 慢慢升上来，那时老师还什么都不懂。
+# 停 2 分钟，q 和 t 写在黑板上。常问：“老师要是错了呢？”答：老师只占四成，标签占六成；而且训练头两遍 α 从 0 慢慢升到 0.4，那时老师还什么都不懂。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -306,24 +306,27 @@ show_source(soft_targets)
 # $\theta$ 是学生的参数，$\phi$ 是老师的，$m=0.995$。老师每步说过的特征存进一条**队列**（queue），先进先出，下一步接着当负样本。
 #
 # :::{admonition} 先猜再跑
-# :class: guess answer-c
-# 配置里每张卡 75 对，用 16 张卡，一步 1,200 对。队列 57,600 行。一张图这一步和几句话比？
+# :class: guess answer-b
+# 每张卡 75 对，32 张卡；入队时才汇总各卡的特征。队列 57,600 行。一张图这一步和几句话比？
 #
-# - A. 75
-# - B. 1,200
-# - C. 58,800
+# - A. 2,400
+# - B. 57,675
+# - C. 60,000
 # :::
 
 # %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "fragment"}
-batch, K, m = 75 * 16, 57_600, 0.995
-print(f"这一批 {batch:,}，加队列 {K:,}，一共 {batch + K:,} 句")
-print(f"队列最老的一行是 {K // batch} 步以前的；那时的老师，现在还剩 {m ** (K // batch):.0%}")
+card, K, m = 75, 57_600, 0.995
+step = card * 32
+print(f"自己这张卡 {card}，加队列 {K:,}，一共 {card + K:,} 句；比完，{step:,} 句入队")
+print(f"最老的一行是 {K // step} 步前的；今天的老师里，那时的参数还占 {m ** (K // step):.0%}")
 print(f"换掉一半要 {math.log(0.5) / math.log(m):.0f} 步；一条队列占 {K * 256 * 4 / 2**20:.0f} MiB")
 
 # %% [markdown]
-# 两样要一起用：队列里的特征是几十步以前的，老师走得慢，它们才没有过时。若让学生自己往里存，几十步就对不上了。
+# 两样要一起用：队列里的特征是几十步以前的，老师走得慢，所以还没过时。若让学生自己往里存，几十步就对不上了。
 #
-# 老师和队列都收不到梯度。常有人以为 BLIP 没有这一套（BLIP 38 号提问：代码里有，论文怎么没写）。论文写了，在 3.2 节，半句话。
+# $p_{ij}$ 里只有图的特征是学生的，句子全是老师的，这一批和队列都是。反过来，每句也和各图比，ITC 取两个方向的平均；所以队列有两条，存图，存句。
+#
+# 老师和队列都不收梯度。有人在 GitHub 上问（BLIP 的 38 号 issue）：代码里有，论文怎么没写？论文 3.2 节提到动量编码器和软标签；队列只写在代码里。
 
 # %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
 one = torch.nn.Linear(1, 1, bias=False)
@@ -335,12 +338,12 @@ print(f"学生 2，老师 1，一步以后老师是 {slow.weight.item():.3f}")
 queue = FeatureQueue(4, 1)
 for step in (1, 2, 3):  # 每步两行
     queue.push(torch.tensor([[10.0 * step], [10.0 * step + 1]]))
-print("4 行的队列，推了三步，每步两行：", queue.rows()[:, 0].tolist())
+print("4 行的队列，写满就从头覆盖。推了三步，每步两行：", queue.rows()[:, 0].tolist())
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟。常问：“CLIP 为什么没有队列？”答：它一批就有 32,768 对；BLIP 一批小，用队列凑分母。BLIP-2 又不要队列了：图像塔冻住，一批可以更大。
+# 停 1.5 分钟。75 出自公开的配置；论文用两台 16 卡的机器，一批 2,880（ViT-B）或 2,400（ViT-L），32 × 75 正好是后者。常问：“CLIP 为什么没有队列？”答：它一批就有 32,768 对；BLIP 一批小，用队列凑分母。BLIP-2 又不要队列了：图像塔冻住，一批可以更大。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -390,7 +393,8 @@ explore(
 # :::{admonition} 看什么
 # :class: look
 # 一行加起来是 1。红框是其实也对的：第一张红圆，英文那句也是它。τ 越小，越往像的抽，红框越满：**难负样本成了假负样本**。按下“告诉它”，红框清零，剩下的才轮到红圆环。
-# 若抽样不看相似度，一行里的三格就该都是 0.33。
+# 权重是 softmax 加 0.0001，所以再不像的也有一点机会。若抽样不看相似度，一行里的三格就该都是 0.33。
+# 本章的小 BLIP 训练时是被告诉了的：说同一种搭配的话，不论中英文，匹配时不互作负样本。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -400,7 +404,7 @@ explore(
 # :::
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 手算一行：分数还是老师那样的 5、4.5、1，自己的 5 不许抽，抽到英文那句的概率是 $e^{4.5}/(e^{4.5}+e^{1})=0.97$。
+# 手算一行：设分数是 5、4.5、1，自己的 5 不许抽，抽到英文那句的概率是 $e^{4.5}/(e^{4.5}+e^{1})=0.97$。
 #
 # 真的图上也一样。六个表情，余弦来自第 11 章的表情 CLIP，τ = 0.1：
 
@@ -442,7 +446,7 @@ loss = -(constant.log() + 2 * (1 - constant).log()) / 3
 print(f"总答 1/3：{loss:.2f}，猜“不是”总能对 {2 / 3:.0%}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 有人训练时损失停在 0.63，每对都答“不是”（BLIP 200 号提问）。看见这个数，就知道它还没有看图。
+# 有人训练时损失停在 0.63，每对都答“不是”（BLIP 的 200 号 issue）。看见这个数，就知道它还没有看图。
 
 # %% slideshow={"slide_type": "skip"}
 show_source(match_loss)
@@ -479,7 +483,7 @@ print(f"不平滑 {-math.log(0.7):.2f}，平滑 {by_hand:.2f}；平滑以后最�
 # %% [markdown]
 # ## 整段码
 #
-# 图上每个方框写成一两行，只用权重的名字和矩阵乘法：
+# 图上每个方框写成一两行，只用权重的名字和矩阵乘法。`look` 是左边看图的一列；`tell` 是一列文字：`own` 自注意力，`cross` 交叉注意力，`wide` 前馈，`added` 是 + 和 LayerNorm；`whole_blip` 的末尾是最下一排的四个框：
 
 
 # %%
@@ -588,7 +592,7 @@ print("图的特征、字的特征、匹配、下一个词，都相同：", [lis
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 三样都会：一个小 BLIP
 #
-# 课程里训练好的小 BLIP（`blip-shapes`）：192 种搭配，中英文说明都学，三个损失、慢老师、队列都在。下面三张图的搭配，它一次也没见过。
+# 课程里训练好的小 BLIP（`blip-shapes`）：学 192 种搭配的中英文说明，三个损失、慢老师、队列都在。下面三张图的搭配，它一次也没见过。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
@@ -649,7 +653,7 @@ show_figure(
 print(f"48 张里一字不差：中文 {sum(exact['zh'])}，英文 {sum(exact['en'])}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 中间那张，中文写错了形状，英文写对了。括号里是它自己读一遍给的匹配概率：**写错的，它读得出来**。写和读用的是同一份前馈和交叉注意力，可读的时候两句都在眼前，比写容易。CapFilt 靠的就是这一点。
+# 中间那张，中文写错了形状，英文写对了。括号里是它自己读一遍给的匹配概率：**写错的这一句，它读得出来**。写和读用的是同一份前馈和交叉注意力，可读的时候两句都在眼前，比写容易。CapFilt 靠的就是这一点，只是没有这样灵：后面的实验里，写的句子筛一遍，对的从 62 % 升到 73 %。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -664,7 +668,7 @@ print(f"48 张里一字不差：中文 {sum(exact['zh'])}，英文 {sum(exact['e
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
-# 去掉对比（ITC）。匹配有自己的损失，也不用对比的投影，只是难负样本要按对比的相似度抽。匹配会怎样？
+# 去掉对比（ITC）。匹配有自己的损失，也不用对比的投影。匹配会怎样？
 #
 # - A. 一样
 # - B. 变差
@@ -691,9 +695,9 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 自己的损失没了，自己那项跌到虚线附近，这不奇怪。看别的项。去掉 ITC，匹配矮了：没有像样的相似度，就抽不到难的。去掉 LM，匹配也矮了：要写得出，先得认得全。
-# 帮忙不是双向的：去掉 ITM，写反而高了，三个种子都是。这里只学了 400 步，三个损失在抢同一座图像塔。
-# 点是三个种子，散得比柱子的高低差还开的地方，不能下结论。若三个损失互不相干，每组里应当只有一根柱子矮下去。
+# 自己的损失没了，自己那项跌到虚线附近，这不奇怪。看别的项。去掉 ITC，匹配矮了，可能因为没有像样的相似度，就抽不到难的。去掉 LM，匹配也矮了，可能因为要写得出，先得认得全。
+# 帮忙不是双向的：去掉 ITM，写反而高了，三个种子都是。可能因为这里只学了 400 步，三个损失在抢同一座图像塔。
+# 三个点的间距比柱子的高低差还大时，不能下结论。若三个损失互不相干，每组里应当只有一根柱子矮下去。
 # :::
 
 # %% slideshow={"slide_type": "skip"}
@@ -729,7 +733,7 @@ show_claim("C16a")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 门槛放在哪里
 #
-# 192 张网图，三成的话被弄脏，真相我们知道。上面的小 BLIP 当过滤器，拖它的门槛：
+# 没见过的搭配，各 4 张网图，三成的话被弄脏，真相已知。小 BLIP 当过滤器，拖门槛：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 many = [kind for _ in range(4) for kind in unseen]
@@ -777,7 +781,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 谜底：清洗过的数据，教得更好吗
 #
-# 768 张网图，**四成的话是别人的**；192 张有人写的说明。先用它们训练一个 BLIP，再照上面四步走一遍。步数都一样，只有说明不同。
+# 768 张网图，**四成的话是别人的**；见过的搭配，人各写一句。合起来训练一个 BLIP，再走上面四步。步数一样，人写的两份里都有。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
@@ -808,6 +812,8 @@ show_figure(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
+# “脏的”是网上的全部，加人写的 192 句；“过滤加写”是筛过的网上句和写的句，加同样的 192 句。
+#
 # 为什么挑得出？错的各错各的，对的却互相一致：同样的图，对的说法反复出现，错的说法难得来第二次。代价在召回率：对的也扔掉了不少，好在网图不缺。
 # 错得**一致**就不同了：见最后的“盲点”。
 # 功劳主要在筛：这里只筛不写，一样好，见最后的“只筛不写”。写的句子本身只有六成多是对的。
@@ -859,7 +865,7 @@ print("192 张图：", *(f"留下{n}句的 {(left == at).sum()} 张" for at, n i
 # :::
 
 # %% [markdown]
-# 漏过的都是换位置。三句里有两句说“左侧”“上方”，训练的五个位置里没有这两个词：没教过的，它挑不出来。
+# 漏过的都是换位置。三句里有两句说“左侧”“上方”，训练的五个位置（左上、右上、中间、左下、右下）里没有这两个词：没教过的，它挑不出来。
 #
 # 难负样本从哪里来，也常有人弄错：
 
@@ -985,7 +991,7 @@ check("12-blip-6-next", next_answer)
 # :class: summary
 # 1. 一座图像塔，一套文字参数，三种读法：只读、看着图读、看着图写；只有自注意力分读和写两份。
 # 2. 图只看一次，末尾的输出给文字的每一层读；文字一步跑三遍，一共 $5N$ 句。
-# 3. 对比用软标签：慢老师占四成；队列让一步和几万句比。都不收梯度。
+# 3. 对比用软标签：慢老师占四成；队列让一步比几万句。老师和队列不收梯度。
 # 4. 匹配用难负样本，只从这一批里抽，越像越容易抽到，也可能其实是对的。
 # 5. CapFilt 是预训练以后的另一件事：分别微调的描述器和过滤器，写一句，两句都筛，再从头训练。
 # :::
@@ -1002,7 +1008,7 @@ check("12-blip-6-next", next_answer)
 # - **论文**：Li 等，BLIP（2022-01，arXiv:2201.12086）。图 2 是四个模块，3.2 节是三个损失，3.3 节是 CapFilt；表 2、3、4 是核采样、共用参数、共用过滤器三组消融。
 # - **前身**：Li 等，ALBEF（2021，arXiv:2107.07651），软标签和难负样本从这里来；He 等，MoCo（2019，arXiv:1911.05722），慢老师和队列的出处。
 # - **代码**：salesforce/BLIP 的 `models/blip_pretrain.py`，一个 `forward` 里三个损失都在；`models/med.py` 看 `mode`。后来并入 salesforce/LAVIS。
-# - **提问**：salesforce/BLIP 的 11 号（预训练、微调、再预训练的次序）、200 号（匹配损失停在 0.63）。
+# - **提问**（GitHub 的 issue）：salesforce/BLIP 的 11 号（预训练、微调、再预训练的次序）、200 号（匹配损失停在 0.63）。
 #
 # 下一章：BLIP-2，把两头冻住。
 

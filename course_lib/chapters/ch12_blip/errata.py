@@ -81,7 +81,7 @@ def _passes() -> dict[str, object]:
         part.register_forward_pre_hook(lambda _, given, name=name: rows[name].append(len(given[0])))
     model(*_inputs(4))
     return {
-        "一批几对": 4,
+        "一批几对（小模型：图像塔 3 层，文字 2 层）": 4,
         "图像塔跑几遍": len(rows["image"]),
         "文字模型跑几遍": len(rows["text"]),
         "每遍几句": "、".join(map(str, sorted(rows["text"]))),
@@ -166,10 +166,10 @@ def _twins() -> dict[str, object]:
     told[0, 1] = told[1, 0] = True
     weights = negative_weights(logits)
     return {
-        "240 种说明，一批 64 句：一句有同胞的机会": round(shared, 3),
-        "随便抽，抽到同胞": round(1 / (N - 1), 3),
-        "按相似度抽（别的都低 3 分），抽到同胞": round(float(weights[0, 1] / weights[0].sum()), 3),
-        "告诉它谁和谁相同，抽到同胞": float(negative_weights(logits, told)[0, 1]),
+        "240 种说明，一批 64 句：一句在批里另有一样的，机会": round(shared, 3),
+        "随便抽，抽到一样的那句": round(1 / (N - 1), 3),
+        "按相似度抽（别的都低 3 分，各加 0.0001），抽到一样的那句": round(float(weights[0, 1] / weights[0].sum()), 3),
+        "告诉它谁和谁相同，抽到一样的那句": float(negative_weights(logits, told)[0, 1]),
     }
 
 
@@ -178,7 +178,7 @@ def _settle_twins(values: dict[str, object]) -> str:
     require(0.2 < shared < 0.3, f"{shared} of captions have a twin")
     require(hard > 10 * at_random and told == 0, f"at random {at_random}, hard {hard}, told {told}")
     return (
-        f"越会挑难的，越容易挑到其实也对的：同胞被抽到的机会从 {at_random} 升到 {hard}。"
+        f"越会挑难的，越容易挑到其实也对的：一样的那句被抽到的机会从 {at_random} 升到 {hard}。"
         "预训练的公开代码只挡对角线；检索微调的代码按图的编号挡住同一张图的各句。"
         "我们的 `same` 就是后一种：告诉它谁和谁相同，机会变成 0。"
     )

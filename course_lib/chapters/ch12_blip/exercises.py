@@ -350,28 +350,28 @@ EXERCISES = [
         ],
         hints=["新的接在最后。", "从后面数 capacity 行。"],
         cases=_queues,
-        passes="先进先出。房间里不搬动整个队列，只记住下一个该覆盖的位置，结果一样。",
+        passes="先进先出。`course_lib` 不搬动整个队列，写满就从头覆盖，只记住下一个该覆盖的位置，结果一样。",
         follow_up=Exercise(
             id="12-blip-4-next",
             level=2,
             minutes=3,
             task=(
-                "队列 57,600 行，每步 2,400 对，动量 0.995。最老的一行是 24 步以前写的。"
-                "这 24 步里，慢老师的参数有百分之几换成了学生后来的？"
+                "本章的小 BLIP：队列 96 行，每步 24 对，动量 0.95。"
+                "从最老的一行写下到现在，慢老师的参数有百分之几换成了学生后来的？"
             ),
             stub="answer = ...  # 0 到 1 的数，或百分数",
-            solution=0.1133,
-            tolerance=0.015,
+            solution=0.1855,
+            tolerance=0.01,
             percent=True,
             mistakes=[
-                Mistake("one_step", 0.005, "0.5 % 是一步的。24 步要连乘。"),
-                Mistake("linear", 0.12, "24 × 0.5 % = 12 % 是相加。每步只换剩下的 0.5 %：1 − 0.995²⁴。"),
-                Mistake("kept", 0.8867, "这是还留着的。问的是换掉的。"),
-                Mistake("wrong_way", 0.9999, "动量 0.995 是留下的那一份，每步只换 0.5 %。"),
-                Mistake("wrong_steps", 0.4515, "你连乘了 120 次。57,600 ÷ 2,400 = 24 步。"),
+                Mistake("one_step", 0.05, "5 % 是一步的。最老的一行是 96 ÷ 24 = 4 步前的，要连乘。"),
+                Mistake("linear", 0.2, "4 × 5 % = 20 % 是相加。每步只换剩下的 5 %：1 − 0.95⁴。"),
+                Mistake("kept", 0.8145, "这是还留着的。问的是换掉的。"),
+                Mistake("wrong_way", 0.9999, "动量 0.95 是留下的那一份，每步只换 5 %。"),
+                Mistake("wrong_steps", 0.708, "你连乘了 24 次。24 是每步几对；96 ÷ 24 = 4 步。"),
             ],
-            hints=["留下的是 0.995 连乘 24 次。"],
-            passes="只换了一成，所以 24 步以前的特征还能用。动量是 0 时，队列里的就全过时了。",
+            hints=["最老的一行是几步以前的？", "留下的是 0.95 连乘 4 次。"],
+            passes="只换了不到两成，所以 4 步以前的特征还能用。动量是 0 时，队列里的就全过时了。",
         ),
     ),
     Exercise(
@@ -382,7 +382,8 @@ EXERCISES = [
         kind="repair",
         task=(
             "`is_token` [B, L] 布尔，填充处是 False，填充都在句尾。`causal`：decode 模式 True，encode 模式 False。"
-            "要返回 [B, L, L] 的布尔：第 b 句的第 i 个词元可不可以读第 j 个。填充谁也不读；填充自己那几行照样写。\n"
+            "要返回 [B, L, L] 的布尔：第 b 句的第 i 个词元可不可以读第 j 个。"
+            "填充不许被任何词元读；填充所在的行不必特别处理。\n"
             "找出错误，写出改好的 `my_mask(is_token, causal)`。"
         ),
         program=(
@@ -451,7 +452,7 @@ EXERCISES = [
             Mistake(
                 "rows_and_columns",
                 lambda is_token, causal: who_reads_whom(is_token, causal) & is_token[:, :, None],
-                "列挡对了，行也挡掉了：填充那一行一个也读不到，softmax 会除以 0。那几行照样写。",
+                "列挡对了，行也挡掉了：填充那一行一个也读不到，softmax 会除以 0。那几行不必特别处理。",
             ),
             Mistake(
                 "inverted",

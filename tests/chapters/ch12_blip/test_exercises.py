@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from course_lib.chapters.ch12_blip import learning
 from course_lib.course.exercises import get_exercise, judge
 from course_lib.foundations.bert import text_mask
 from course_lib.foundations.hard_negatives import negative_weights
@@ -67,7 +68,9 @@ def test_a_queue_in_a_deque_passes_and_holds_what_the_room_holds():
         room.push(rows)
         held = exercise.solution(held, rows, 5)
     assert sorted(room.rows().tolist()) == sorted(held.float().tolist())
-    assert pytest.approx(get_exercise("12-blip-4-next").solution, abs=1e-4) == 1 - 0.995 ** (57_600 // 2_400)
+    ours = learning.build().config
+    kept = ours.momentum ** (ours.n_queue // learning.BATCH)
+    assert pytest.approx(get_exercise("12-blip-4-next").solution, abs=1e-4) == 1 - kept
 
 
 def test_the_rooms_mask_passes():
