@@ -145,9 +145,7 @@ for patch in (14, 16, 32):
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 六步，一本形状账
 #
-# 取一张 256×256 的彩图，$P=32$，$D=1024$。
-#
-# 1. 图：$[C,H,W]$
+# 1. 图：$[C,H,W]$，取 256×256 的彩图，$P=32$，$D=1024$
 # 2. 切块，摊平：$N=HW/P^2=64$ 块，每块 $C P^2$ 个数
 # 3. 投影：每块乘同一个 $E$，变成 $D$ 个数
 # 4. 最前面拼上一个可学习的词元，**分类词元**（class token, CLS），再给 $N+1$ 个词元各加一行位置：$z=[\text{CLS};\,xE]+p$，$[N+1,D]$
@@ -171,7 +169,7 @@ vit, images = ViT(config), torch.rand(1, 3, 256, 256)  # 只装一个块，形�
 with torch.no_grad():
     z = vit.features(images)
     ledger = {"1 图": images, "2 切块，摊平": patchify(images, 32), "3 投影": vit.patches(images)}
-    ledger |= {"4 拼 CLS，加位置": vit.embed(images), "5 编码器": z, "6 取 CLS": z[:, 0], "6 分类头": vit(images)}
+    ledger |= {"4 拼 CLS，加位置": vit.embed(images), "5 编码器": z, "6 分类头": vit(images)}
 for step, numbers in ledger.items():
     print(f"{step}：{list(numbers.shape[1:])}")
 print(f"E 的权重：{vit.patches.project.weight.numel():,} 个")
