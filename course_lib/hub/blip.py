@@ -8,6 +8,7 @@ leaves out is as in the class that wrote it.
 demonstration (blip_itm.py) does not, nor does transformers: which of the two a Retriever does, the loader is told.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,16 +76,8 @@ def blip_config(folder: str | Path) -> BLIPConfig:
     check_choices(text, {"is_decoder": (True,)})
     for each in (config, text):
         check_choices(each, {"tie_word_embeddings": (True,)})
-    height, width = image_size(image)
     return BLIPConfig(
-        image=ViTConfig(
-            height=height,
-            width=width,
-            patch=whole_number(image, "patch_size"),
-            eps=number(image, "layer_norm_eps", 1e-5),
-            init_std=0.02,
-            **block_sizes(image),
-        ),
+        image=image_config(image, eps=1e-5),
         text=TextConfig(
             n_vocab=whole_number(text, "vocab_size"),
             context=whole_number(text, "max_position_embeddings"),
@@ -94,6 +87,19 @@ def blip_config(folder: str | Path) -> BLIPConfig:
         ),
         d_shared=whole_number({"image_text_hidden_size": 256} | config, "image_text_hidden_size"),
         init_std=number(text, "initializer_range", 0.02),
+    )
+
+
+def image_config(tower: Mapping[str, Any], *, eps: float) -> ViTConfig:
+    """Of BLIP's image tower and BLIP-2's. eps: where none is given."""
+    height, width = image_size(tower)
+    return ViTConfig(
+        height=height,
+        width=width,
+        patch=whole_number(tower, "patch_size"),
+        eps=number(tower, "layer_norm_eps", eps),
+        init_std=0.02,
+        **block_sizes(tower),
     )
 
 
@@ -120,25 +126,11 @@ def retriever_keys(config: BLIPConfig) -> KeyMap:
 
 def pair_keys(config: BLIPConfig, text: str, mode: str) -> KeyMap:
     """ours: theirs, of image tower and text model. text: what theirs is called."""
-    keys: dict[str, Any] = {
-        "image.cls": From("vision_model.embeddings.class_embedding", take=lambda token: token.flatten()),
-        "image.positions": From("vision_model.embeddings.position_embedding", take=lambda table: table.squeeze(0)),
-        "image.patches.project.weight": convolution("vision_model.embeddings.patch_embedding.weight"),
-        "image.patches.project.bias": From("vision_model.embeddings.patch_embedding.bias"),
+    keys: dict[str, Any] = image_keys(config.image.n_layers) | {
         "text.embeddings.words.weight": From(f"{text}.{EMBEDDINGS}"),
         "text.embeddings.positions": From(f"{text}.embeddings.position_embeddings.weight"),
     }
-    names = {"image.norm_out": "vision_model.post_layernorm", "text.embeddings.norm": f"{text}.embeddings.LayerNorm"}
-    for i in range(config.image.n_layers):
-        ours, theirs = f"image.encoder.blocks.{i}", f"vision_model.encoder.layers.{i}"
-        names |= {
-            f"{ours}.attention.to_qkv": f"{theirs}.self_attn.qkv",
-            f"{ours}.attention.to_out": f"{theirs}.self_attn.projection",
-            f"{ours}.feedforward.up": f"{theirs}.mlp.fc1",
-            f"{ours}.feedforward.down": f"{theirs}.mlp.fc2",
-            f"{ours}.norm_attention": f"{theirs}.layer_norm1",
-            f"{ours}.norm_feedforward": f"{theirs}.layer_norm2",
-        }
+    names = {"text.embeddings.norm": f"{text}.embeddings.LayerNorm"}
     for i in range(config.text.n_layers):
         ours, theirs = f"text.layers.{i}", f"{text}.encoder.layer.{i}"
         for sublayer, to, name in ((f"attention.{mode}", "to_qkv", "attention"), ("cross", "to_kv", "crossattention")):
@@ -156,3 +148,26 @@ def pair_keys(config: BLIPConfig, text: str, mode: str) -> KeyMap:
             f"{ours}.feedforward.norm": f"{theirs}.output.LayerNorm",
         }
     return keys | linears(names)
+
+
+def image_keys(n_layers: int) -> KeyMap:
+    """ours: theirs, of the image tower, which BLIP and BLIP-2 name alike."""
+    keys = {
+        "image.cls": From("vision_model.embeddings.class_embedding", take=lambda token: token.flatten()),
+        "image.positions": From("vision_model.embeddings.position_embedding", take=lambda table: table.squeeze(0)),
+        "image.patches.project.weight": convolution("vision_model.embeddings.patch_embedding.weight"),
+        "image.patches.project.bias": From("vision_model.embeddings.patch_embedding.bias"),
+        **linears({"image.norm_out": "vision_model.post_layernorm"}),
+    }
+    for i in range(n_layers):
+        ours, theirs = f"image.encoder.blocks.{i}", f"vision_model.encoder.layers.{i}"
+        names = {
+            "attention.to_qkv": "self_attn.qkv",
+            "attention.to_out": "self_attn.projection",
+            "norm_attention": "layer_norm1",
+            "norm_feedforward": "layer_norm2",
+            "feedforward.up": "mlp.fc1",
+            "feedforward.down": "mlp.fc2",
+        }
+        keys |= linears({f"{ours}.{one}": f"{theirs}.{other}" for one, other in names.items()})
+    return keys

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from course_lib.hub import opt
+from course_lib.hub.blip import image_config, image_keys
 from course_lib.hub.clip import tower
 from course_lib.hub.core import (
     From,
@@ -26,7 +27,7 @@ from course_lib.hub.core import (
     take_copy,
     whole_number,
 )
-from course_lib.hub.vit import BOTH, convolution, image_size, linears
+from course_lib.hub.vit import BOTH, linears
 from course_lib.models.blip2 import Describer, QFormer, QFormerConfig, Retriever
 from course_lib.models.gpt2 import GPT2Config
 from course_lib.models.opt import OPT
@@ -59,7 +60,7 @@ def load_blip2_retriever(folder: str | Path, *, dtype: torch.dtype = torch.float
     or the checkpoint is another of BLIP-2.
     """
     config = read_config(folder, "blip-2")
-    image, qformer = image_config(config), qformer_config(config, text=True)
+    image, qformer = vision_config(config), qformer_config(config, text=True)
     d_shared = whole_number({"image_text_hidden_size": 256} | config, "image_text_hidden_size")
     tensors = read_tensors(folder)
     if "itm_head.weight" not in tensors:
@@ -72,7 +73,7 @@ def load_blip2_retriever(folder: str | Path, *, dtype: torch.dtype = torch.float
 def load_blip2_describer(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Describer:
     """A Blip2ForConditionalGeneration with OPT, likewise. Image tower and language model are frozen."""
     config = read_config(folder, "blip-2")
-    image, qformer, text = image_config(config), qformer_config(config, text=False), config.get("text_config")
+    image, qformer, text = vision_config(config), qformer_config(config, text=False), config.get("text_config")
     if not isinstance(text, dict) or text.get("model_type", "opt") != "opt":
         raise ValueError(f"config.json gives text_config as {text!r:.60}; a language model of type 'opt' is needed")
     lm = opt.opt_config(text)
@@ -85,21 +86,10 @@ def load_blip2_describer(folder: str | Path, *, dtype: torch.dtype = torch.float
     return build(lambda: Describer(ViT(image), QFormer(qformer), OPT(lm)), tensors, keys, dtype=dtype).freeze()
 
 
-def image_config(config: Mapping[str, Any]) -> ViTConfig:
+def vision_config(config: Mapping[str, Any]) -> ViTConfig:
     vision = tower(config, "vision_config", IMAGE)
     check_choices(vision, CHOICES)
-    height, width = image_size(vision)
-    return ViTConfig(
-        height=height,
-        width=width,
-        patch=whole_number(vision, "patch_size"),
-        d_model=whole_number(vision, "hidden_size"),
-        n_layers=whole_number(vision, "num_hidden_layers"),
-        n_heads=whole_number(vision, "num_attention_heads"),
-        d_hidden=whole_number(vision, "intermediate_size"),
-        eps=number(vision, "layer_norm_eps", 1e-6),
-        init_std=0.02,
-    )
+    return image_config(vision, eps=1e-6)
 
 
 def qformer_config(config: Mapping[str, Any], *, text: bool) -> QFormerConfig:
@@ -126,37 +116,14 @@ def qformer_config(config: Mapping[str, Any], *, text: bool) -> QFormerConfig:
 def retriever_keys(image: ViTConfig, qformer: QFormerConfig) -> KeyMap:
     """ours: theirs."""
     heads = {"project_image": "vision_projection", "project_text": "text_projection", "match": "itm_head"}
-    return image_keys(image) | qformer_keys(qformer) | linears(heads)
+    return image_keys(image.n_layers) | qformer_keys(qformer) | linears(heads)
 
 
 def describer_keys(image: ViTConfig, qformer: QFormerConfig, lm: GPT2Config) -> KeyMap:
     """ours: theirs."""
-    keys = image_keys(image) | qformer_keys(qformer) | linears({"project": "language_projection"})
+    keys = image_keys(image.n_layers) | qformer_keys(qformer) | linears({"project": "language_projection"})
     for ours, theirs in opt.key_map(lm.n_layers).items():
         keys[f"lm.{ours}"] = From(tuple(f"language_model.{key}" for key in theirs.keys))
-    return keys
-
-
-def image_keys(config: ViTConfig) -> KeyMap:
-    """ours: theirs, of the image tower."""
-    keys = {
-        "image.cls": From("vision_model.embeddings.class_embedding", take=lambda token: token.flatten()),
-        "image.positions": From("vision_model.embeddings.position_embedding", take=lambda table: table.squeeze(0)),
-        "image.patches.project.weight": convolution("vision_model.embeddings.patch_embedding.weight"),
-        "image.patches.project.bias": From("vision_model.embeddings.patch_embedding.bias"),
-        **linears({"image.norm_out": "vision_model.post_layernorm"}),
-    }
-    for i in range(config.n_layers):
-        ours, theirs = f"image.encoder.blocks.{i}", f"vision_model.encoder.layers.{i}"
-        names = {
-            "attention.to_qkv": "self_attn.qkv",
-            "attention.to_out": "self_attn.projection",
-            "norm_attention": "layer_norm1",
-            "norm_feedforward": "layer_norm2",
-            "feedforward.up": "mlp.fc1",
-            "feedforward.down": "mlp.fc2",
-        }
-        keys |= linears({f"{ours}.{one}": f"{theirs}.{other}" for one, other in names.items()})
     return keys
 
 

@@ -13,10 +13,10 @@ from transformers import (
     OPTConfig,
     OPTForCausalLM,
 )
-from written import change, reconfigure
+from written import change, in_halves, reconfigure, same
 
 from course_lib.hub import load_blip2_describer, load_blip2_retriever, load_opt
-from course_lib.hub.blip2 import image_config, qformer_config
+from course_lib.hub.blip2 import qformer_config, vision_config
 from course_lib.hub.opt import opt_config
 from course_lib.models import blip2, opt
 
@@ -57,11 +57,6 @@ def repart(folder, part: str, **changes) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def same(ours, others) -> bool:
-    pairs = zip(ours.named_parameters(), others.named_parameters(), strict=True)
-    return all(name == other_name and torch.equal(one, other) for (name, one), (other_name, other) in pairs)
-
-
 def test_every_number_has_its_place(released):
     """And what is frozen is frozen when it is loaded, too."""
     load, folder = released
@@ -74,15 +69,7 @@ def test_every_number_has_its_place(released):
 
 def test_half_precision_and_shards_are_read(released, tmp_path_factory):
     load, folder = released
-    half = tmp_path_factory.mktemp("half")
-    (half / "config.json").write_text((folder / "config.json").read_text())
-    tensors = {key: tensor.half() for key, tensor in load_file(folder / "model.safetensors").items()}
-    first, second = (dict(list(tensors.items())[i::2]) for i in (0, 1))
-    save_file(first, half / "model-1.safetensors")
-    save_file(second, half / "model-2.safetensors")
-    weight_map = dict.fromkeys(first, "model-1.safetensors") | dict.fromkeys(second, "model-2.safetensors")
-    (half / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
-    read = load(half)
+    read = load(in_halves(folder, tmp_path_factory.mktemp("half")))
     assert {p.dtype for p in read.parameters()} == {torch.float32}
     assert all(torch.equal(a, b.half().float()) for a, b in zip(read.parameters(), load(folder).parameters()))
 
@@ -109,7 +96,7 @@ def test_old_opt_keys_without_model(folder):
 
 
 def test_what_a_configuration_leaves_out_is_as_in_the_released_classes():
-    image, qformer = image_config({}), qformer_config({}, text=False)
+    image, qformer = vision_config({}), qformer_config({}, text=False)
     assert image == blip2.VIT_G
     assert qformer == blip2.replace(blip2.QFORMER, n_vocab=0, dec=None)
     assert opt_config({}) == opt.SIZES["opt-125m"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import BlipConfig, BlipForConditionalGeneration, BlipForImageTextRetrieval, BlipForQuestionAnswering
-from written import change, reconfigure
+from written import change, reconfigure, same
 
 from course_lib.hub import load_blip_captioner, load_blip_retriever
 from course_lib.hub.blip import blip_config
@@ -40,11 +40,6 @@ def retower(folder, tower: str, **changes) -> None:
     config = json.loads((folder / "config.json").read_text())
     config[tower] = config[tower] | changes
     (folder / "config.json").write_text(json.dumps(config))
-
-
-def same(ours, others) -> bool:
-    pairs = zip(ours.named_parameters(), others.named_parameters(), strict=True)
-    return all(name == other_name and torch.equal(one, other) for (name, one), (other_name, other) in pairs)
 
 
 def test_every_number_has_its_place(released):

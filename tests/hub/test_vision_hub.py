@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import (
     CLIPConfig,
     CLIPModel,
@@ -15,7 +15,7 @@ from transformers import (
     ViTForMaskedImageModeling,
     ViTModel,
 )
-from written import change, reconfigure
+from written import change, in_halves, reconfigure, same
 
 from course_lib.hub import load_clip, load_siglip, load_vit
 from course_lib.hub.clip import clip_config
@@ -57,11 +57,6 @@ def retower(folder, tower: str, **changes) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def same(ours, others) -> bool:
-    pairs = zip(ours.named_parameters(), others.named_parameters(), strict=True)
-    return all(name == other_name and torch.equal(one, other) for (name, one), (other_name, other) in pairs)
-
-
 def test_every_number_has_its_place(released):
     load, folder = released
     model, tensors = load(folder), load_file(folder / "model.safetensors")
@@ -88,15 +83,7 @@ def test_old_buffers_of_position_numbers_are_no_weights(folder):
 
 def test_half_precision_and_shards_are_read(released, tmp_path_factory):
     load, folder = released
-    half = tmp_path_factory.mktemp("half")
-    (half / "config.json").write_text((folder / "config.json").read_text())
-    tensors = {key: tensor.half() for key, tensor in load_file(folder / "model.safetensors").items()}
-    first, second = (dict(list(tensors.items())[i::2]) for i in (0, 1))
-    save_file(first, half / "model-1.safetensors")
-    save_file(second, half / "model-2.safetensors")
-    weight_map = dict.fromkeys(first, "model-1.safetensors") | dict.fromkeys(second, "model-2.safetensors")
-    (half / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
-    read = load(half)
+    read = load(in_halves(folder, tmp_path_factory.mktemp("half")))
     assert {p.dtype for p in read.parameters()} == {torch.float32}
     assert all(torch.equal(a, b.half().float()) for a, b in zip(read.parameters(), load(folder).parameters()))
 

@@ -48,3 +48,20 @@ def change(folder, **changes) -> None:
 def reconfigure(folder, **changes) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+def in_halves(folder, target):
+    """The checkpoint in half precision and in two shards, in another folder, which comes back."""
+    (target / "config.json").write_text((folder / "config.json").read_text())
+    tensors = {key: tensor.half() for key, tensor in load_file(folder / "model.safetensors").items()}
+    first, second = (dict(list(tensors.items())[i::2]) for i in (0, 1))
+    save_file(first, target / "model-1.safetensors")
+    save_file(second, target / "model-2.safetensors")
+    weight_map = dict.fromkeys(first, "model-1.safetensors") | dict.fromkeys(second, "model-2.safetensors")
+    (target / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    return target
+
+
+def same(ours, others) -> bool:
+    pairs = zip(ours.named_parameters(), others.named_parameters(), strict=True)
+    return all(name == other_name and torch.equal(one, other) for (name, one), (other_name, other) in pairs)
