@@ -1,7 +1,7 @@
 """BLIP on the drawn world: one thing a picture, captions in Chinese and English, combinations kept back.
 
 B pictures · L tokens of a caption
-A caption begins with words that say its language, as BLIP's begin with "a picture of":
+A caption begins with words that say its language: the English ones with "a picture of", as BLIP's do:
     [first] 图 中 左 上 角 有 一 个 红 色 圆 形 。 [end]      [first] a picture of a red circle at the top left [end]
 All three losses of models/blip_pretrain.py, teacher and queues included. Numbers that go with the length of the
 training are scaled to it: queues of 96 (57,600 there), momentum 0.95 (0.995).  Chapter 12.
