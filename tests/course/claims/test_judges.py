@@ -168,6 +168,14 @@ REFUTED = {
     "C16b": [{"retrieval": 0.5, "matching": 0.8, "captions": 0.4}],
     "C16c": [{"passes_learnt": 0.2, "passes_random": 0.15}],
     "C16d": [{"retrieval": same(0.5, 0.5, 0.9), "matching": same(0.8, 0.7, 0.9), "captions": same(0.5, 0.5, 0.9)}],
+    "C16e": [
+        {"precision": same(0.7, 0.71, 0.71, 0.72, 0.72), "before": 0.7, "retrieval": same(0.1, 0.2, 0.3)},
+        {"precision": same(0.7, 0.75, 0.8, 0.9, 1), "before": 0.7, "retrieval": same(0.2, 0.2, 0.3)},
+    ],
+    "C16f": [
+        {"blind": same([0.62, 0.5], [0.5, 0.5]), "majority": same(0.6, 0.5)},
+        {"sees": same([0.95, 0.9], [0.9, 0.9])},
+    ],
 }
 WRITING = {"retrieval": same(0.5, 0.6, 0.9), "matching": same(0.8, 0.87, 0.9), "captions": same(0.5, 0.7, 0.9)}
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
@@ -182,6 +190,9 @@ TEMPERED = {"entropy": same(5.4, 5.0, 2.0, 0.5), "fixed": same(0.6, 0.9, 0.9, 0.
 PROMPTED = {"word": 0.7, "single": 0.8, "together": 0.85}
 EACH_ITS_OWN = {"retrieval": same(0.9, 0, 0.7, 0.7), "matching": same(0.9, 0.8, 0.5, 0.9)}
 EACH_ITS_OWN |= {"captions": same(0.7, 0.7, 0.7, 0)}
+SWAPPED = {"precision": same(0.7, 0.75, 0.8, 0.9, 1), "before": 0.7, "retrieval": same(0.1, 0.2, 0.3)}
+UNSEEING = {"blind": [[0.85, 0.5], [0.5, 0.5]], "majority": [0.6, 0.5], "sees": [[0.95, 0.7], [0.9, 0.9]]}
+UNSEEING = {name: same(*values) for name, values in UNSEEING.items()}
 BETTER = {"retrieval": same(0.4, 0.6), "matching": same(0.7, 0.8), "captions": same(0.4, 0.5)}
 SHARED = {"passes_learnt": 0.8, "passes_random": 0.1, "says_learnt": 0.9}
 CLEANED = same(0.65, 0.68, 0.6, 0.55, 0.5)
@@ -229,6 +240,15 @@ PARTLY = {
     ],
     "C16c": [SHARED | {"passes_random": 0.6}, SHARED | {"says_learnt": 0.4}],
     "C16d": [WRITING | {"captions": same(0.5, 0.45, 0.9)}],
+    "C16e": [
+        SWAPPED | {"precision": same(0.7, 0.75, 0.74, 0.9, 1)},
+        SWAPPED | {"retrieval": lambda values: 0.2 + (np.arange(5) > 0)[:, None] * np.array([0, 0.1, 0.2])},
+    ],
+    "C16f": [
+        UNSEEING | {"blind": same([0.7, 0.5], [0.5, 0.5])},
+        UNSEEING | {"blind": same([0.85, 0.5], [0.5, 0.65])},
+        UNSEEING | {"sees": same([0.95, 0.88], [0.9, 0.9])},
+    ],
     "C16b": [BETTER | {"captions": same(0.4, 0.35)}, BETTER | {"matching": 0.8, "captions": 0.4}],
 }
 HOLDS = {
@@ -259,6 +279,8 @@ HOLDS = {
     "C16b": [BETTER],
     "C16c": [SHARED],
     "C16d": [WRITING],
+    "C16e": [SWAPPED],
+    "C16f": [UNSEEING],
     "C10e": [
         {
             "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),
