@@ -68,7 +68,7 @@ from torch.testing import assert_close
 
 from course_lib import zoo
 from course_lib.chapters.ch12_blip import figures as plots
-from course_lib.chapters.ch12_blip import learning
+from course_lib.chapters.ch12_blip import captioning, learning
 from course_lib.chapters.ch12_blip.whole_figure import plot_whole
 from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.emoji.drawings import emoji
@@ -653,7 +653,7 @@ show_figure(
 print(f"48 张里一字不差：中文 {sum(exact['zh'])}，英文 {sum(exact['en'])}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 中间那张，中文写错了形状，英文写对了。括号里是它自己读一遍给的匹配概率：**写错的这一句，它读得出来**。写和读用的是同一份前馈和交叉注意力，可读的时候两句都在眼前，比写容易。CapFilt 靠的就是这一点，只是没有这样灵：后面的实验里，写的句子筛一遍，对的从 62 % 升到 73 %。
+# 中间那张，中文写错了形状，英文写对了。括号里是它自己读一遍给的匹配概率：**写错的这一句，它读得出来**。写和读用的是同一份前馈和交叉注意力，可读的时候两句都在眼前，比写容易。CapFilt 靠的就是这一点，只是没有这样灵：后面的实验里，写的句子筛一遍，对的从 61 % 升到 73 %。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -804,7 +804,7 @@ show_figure(
     plots.plot_reached(
         {title: cleaned[key].values for key, title in TASKS.items()}, SETS, dict(zip(TASKS.values(), (1 / 240, 0.5, 0)))
     ),
-    alt="两份数据教出来的模型，三项成绩，点是三个种子，虚线是瞎猜。"
+    alt="两份数据教出来的模型，三项成绩，点是五个种子，虚线是瞎猜。"
     + "；".join(
         f"{title}：" + "，".join(f"{name} {mean:.0%}" for name, mean in zip(SETS, cleaned[key].mean))
         for key, title in TASKS.items()
@@ -816,6 +816,7 @@ show_figure(
 #
 # 为什么挑得出？错的各错各的，对的却互相一致：同样的图，对的说法反复出现，错的说法难得来第二次。代价在召回率：对的也扔掉了不少，好在网图不缺。
 # 错得**一致**就不同了：见最后的“盲点”。
+# 写得好不好，论文报 BLEU 和 CIDEr，这里数一字不差，更严：见最后的“写得像，不等于写得对”。
 # 功劳主要在筛：这里只筛不写，一样好，见最后的“只筛不写”。写的句子本身只有六成多是对的。
 
 # %% slideshow={"slide_type": "skip"}
@@ -1029,6 +1030,41 @@ show_claim("C16c")
 
 # %%
 show_claim("C16d")
+
+# %% [markdown]
+# ### 写得像，不等于写得对
+#
+# 论文给写的句子打两个分。**BLEU** 数连着一到四个词与人写的重合多少，满分 100。**CIDEr** 也数重合，但人人都写的词不算分，只有这张图才写的词分最重，满分 1000。
+#
+# 这里的句子只有一种说法，换一个词就说错了图，别的词却全都重合。48 种搭配各两张图，句句只错一处：
+
+# %% tags=["nbval-check-output", "hide-input"]
+wrong_ones = {name: captioning.one_wrong(part) for part, name in enumerate(("颜色全错", "形状全错", "位置全错"))}
+wrong_ones["图图一句"] = [captioning.true_captions()[0]] * len(captioning.true_captions())
+for name, texts in wrong_ones.items():
+    bleu, cider = captioning.scores(texts, captioning.true_captions())
+    same = sum(a == b for a, b in zip(texts, captioning.true_captions()))
+    print(f"{name}　BLEU {bleu:.0f}　CIDEr {cider:.0f}　一字不差 {same}/{len(texts)}")
+
+# %% [markdown]
+# 句句都错，BLEU 还有四五十分以上。位置错，CIDEr 还有六百多：颜色和形状说对了。“图图一句”是不看图，张张都写第一张图的那句，只有那一种搭配的两张对。
+# 所以“谜底”里数一字不差；BLEU 和 CIDEr 也量了，在 C16b 的表里：用清洗过的数据，两个分都高。BLEU 用 sacrebleu 算；CIDEr 是 `course_lib.foundations.cider`，与论文用的 pycocoevalcap 逐句相等。
+
+# %% [markdown]
+# ### 真的图，真的名字
+#
+# EMOJI_PROSE
+
+# %%
+show_claim("C16e")
+
+# %% [markdown]
+# ### 不看图，能答对几成
+#
+# BLIND_PROSE
+
+# %%
+show_claim("C16f")
 
 # %% [markdown]
 # ### 次数、出处与默认值

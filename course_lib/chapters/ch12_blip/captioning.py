@@ -23,6 +23,11 @@ def true_captions() -> list[str]:
     return [learning.sentence(combinations()[i], LANGUAGE) for i in learning.exam().numbers.tolist()]
 
 
+def one_wrong(part: int) -> list[str]:
+    """The same with another colour (part 0), kind (1) or position (2)."""
+    return [learning.sentence(combinations()[i], LANGUAGE) for i in learning.exam().others[:, part].tolist()]
+
+
 def scores(said: Sequence[str], true: Sequence[str]) -> tuple[float, float]:
     """BLEU-4 of all captions together, as sacrebleu counts it, 0 to 100; and CIDEr-D, 100 times the mean."""
     from sacrebleu import corpus_bleu
