@@ -71,6 +71,14 @@ def test_rows_hold_prompt_answer_and_end(written):
         assert answer == ids[: length - (not cut)].tolist()
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_cut_is_what_has_not_ended_at_the_limit(written, limit):
+    """Some of the rows that are still read then have ended, and are not cut."""
+    rolled = roll_out(written[0], PROMPT, is_token=IS_TOKEN, generator=chance(), **{**KNOBS, "limit": limit})
+    assert torch.equal(rolled.is_cut, ~((rolled.ids == END) & rolled.is_answer).any(1))
+    assert rolled.is_cut.any() and not rolled.is_cut.all()
+
+
 def test_it_writes_what_sampling_writes():
     """One answer a prompt, without an end: word for word the house's `sample`, by the fast and the readable reader."""
     model = build()
