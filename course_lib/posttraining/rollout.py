@@ -111,10 +111,10 @@ def write_answers(
     for t in range(limit):
         drawn_from = sampling.log_probs(logits, temperature=temperature)
         token = sampling.choose(drawn_from, generator=generator)
-        writing = held[goes_on]
-        words[writing, t] = token[goes_on]
-        log_probs[writing, t] = drawn_from.gather(1, token[:, None])[goes_on, 0]
-        is_answer[writing, t] = True
+        log_prob = drawn_from.gather(1, token[:, None])[:, 0]
+        if end is not None:
+            token, log_prob = token.masked_fill(~goes_on, end), log_prob.masked_fill(~goes_on, 0)
+        words[held, t], log_probs[held, t], is_answer[held, t] = token, log_prob, goes_on
         if end is not None:
             goes_on = goes_on & (token != end)
         if t + 1 == limit or not (n_left := int(goes_on.sum())):

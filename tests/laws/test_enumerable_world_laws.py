@@ -83,6 +83,7 @@ def test_every_answer_is_listed_once_with_its_probability(seed, shape):
     assert len(ids) == (V**L if end is None else sum((V - 1) ** t for t in range(L)) + (V - 1) ** L)
     assert len(ids.unique(dim=0)) == len(ids)
     close(policy.listed().exp().sum(), torch.ones((), dtype=torch.float64))
+    assert not policy(ids)[:, L].any() and policy(ids)[:, L - 1].any()
     for row, mask, found in zip(ids, is_answer, policy.listed()):
         words, state, by_hand = row[mask].tolist(), 0, 0.0
         for word in words:
@@ -135,10 +136,11 @@ def test_the_reward_of_an_answer_stands_at_its_last_word(seed, shape):
         assert row.nonzero().tolist() == [[int(mask.nonzero()[-1]) - 1]]
 
 
-@pytest.mark.parametrize("shape", [(3, 2, 0), (2, 3, None)])
+@pytest.mark.parametrize("shape", [(3, 3, 0), (2, 3, None)])
 def test_roll_outs_are_as_frequent_as_listed(shape):
-    """And each says its own log-probability to 1e-10."""
+    """And each says its own log-probability to 1e-10, though most have ended, and are dropped, after one word."""
     policy, n = some_policy(3, shape), 20_000
+    policy.table.data[0, 0] += 2
     ids, is_answer = policy.answers()
     rolled = write_answers(
         TokenReader(policy), torch.zeros(1, 1, dtype=torch.int64), n=n, limit=shape[1], end=shape[2],

@@ -56,6 +56,9 @@ def test_both_ways_of_playing_find_the_best_arm():
 
 
 def test_means_found_are_the_means_of_what_was_paid():
+    """Each of 400 pulls at random counts as much as the others: errors of 0.5 / √100."""
+    _, means = play_greedy(Bandit(MEANS, noise=0.5), 200, 400, 1.0, chance())
+    assert (means - MEANS).square().mean().sqrt() == pytest.approx(0.05, rel=0.1)
     arms, means = play_greedy(Bandit(MEANS, noise=0), 50, 60, 0.5, chance())
     for row in range(50):
         tried = arms[row].unique()
