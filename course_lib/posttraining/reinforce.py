@@ -10,10 +10,10 @@ Read first: log_probs.py.  Chapter 20.
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.foundations.checks import check_finite, check_floating
-from course_lib.posttraining.log_probs import is_target, row_sums
+from course_lib.posttraining.log_probs import is_target, row_sums, token_log_probs
 
 
 def reinforce_loss(
@@ -35,6 +35,13 @@ def reinforce_loss(
         row = int((~weights.isfinite()).nonzero()[0, 0])
         raise ValueError(f"the advantages of row {row} are not finite; look at its reward")
     return -row_sums(weights * log_probs.masked_fill(~mask, 0), mask).mean()
+
+
+def reinforce(policy: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, ""]:
+    """reinforce_loss of a batch, for training/step.py's Update: RollOut.batch(advantages=…). Written at temperature 1,
+    by this policy as it is now: a second update on the same answers is no policy gradient any more."""
+    log_probs = token_log_probs(policy(batch["ids"], is_token=batch["is_token"]), batch["ids"])
+    return reinforce_loss(log_probs, batch["is_answer"], batch["advantages"])
 
 
 def reward_to_go(rewards: Float[Tensor, "B N"], discount: float = 1.0) -> Float[Tensor, "B N"]:

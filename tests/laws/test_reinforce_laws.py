@@ -138,6 +138,8 @@ def test_nothing_outside_an_answer_counts(seed):
         found = reinforce_loss(other, case.is_answer, advantages.masked_fill(~case.mask, rubbish))
         close(found, loss)
         assert torch.autograd.grad(found, other)[0][~case.mask].eq(0).all()
+    asking = advantages.clone().requires_grad_()
+    assert not reinforce_loss(log_probs, case.is_answer, asking).requires_grad
     by_hand = -sum(float((advantages * log_probs)[k][case.mask[k]].sum()) for k in range(len(case.ids)))
     close(loss, torch.tensor(by_hand / len(case.ids), dtype=torch.float64))
 
