@@ -3,12 +3,25 @@
 import pytest
 import torch
 
+from course_lib.foundations.gpt2_bpe import GPT2Tokenizer
+from course_lib.foundations.tokenizer import CharTokenizer
+from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.posttraining import log_probs
+from course_lib.posttraining.chat import Chat, Rendered, chatml
+from course_lib.posttraining.sft import padded, sft_loss, shortened
 
 R, T = torch.randn, torch.tensor
 IDS = T([[1, 2, 3], [4, 0, 0]])
 ANSWER = T([[False, True, True], [False, True, False]])
 EMPTY = T([[False, True, True], [True, False, False]])
+CHAT = Chat(CharTokenizer("<>\nadeimnrstuy").encode, 0, 1)
+MODEL = GPT2(GPT2Config(n_vocab=5))
+TEXT, SILENT = Rendered([1, 2, 3, 4], [False, False, True, True]), Rendered([1, 2], [True, False])
+
+
+def said(role, content):
+    return [{"role": role, "content": content}]
+
 
 CASES = [
     (lambda: log_probs.token_log_probs(R(2, 3, 5), IDS[:, :2]), ValueError, r"\(2, 3, 5\) and ids \(2, 2\) must be"),
@@ -30,6 +43,25 @@ CASES = [
     (lambda: log_probs.masked_mean(R(2, 3), ANSWER.float()), TypeError, "mask must be boolean.*try mask > 0"),
     (lambda: log_probs.masked_mean(IDS, ANSWER), TypeError, r"values is torch.int64; write values.float\(\) first"),
     (lambda: log_probs.entropies(IDS), TypeError, r"write logits.float\(\) first"),
+    # conversations
+    (lambda: chatml([]), ValueError, r"messages is \[\]; give a list of at least one"),
+    (lambda: chatml(said("user", "a")[0]), ValueError, "give a list of at least one message"),
+    (lambda: chatml("a"), ValueError, "give a list of at least one message"),
+    (lambda: chatml(said("assitant", "a")), ValueError, "role of message 0 'assitant'; known: system, user, assistant"),
+    (lambda: chatml([{"from": "user", "value": "a"}]), ValueError, "message 0 is .*give {'role'"),
+    (lambda: chatml(said("user", "a") + said("user", None)), TypeError, "content of message 1 is of type NoneType"),
+    (lambda: CHAT.render(said("user", "a>")), ValueError, "'a>' holds the sign 0 or 1; encode messages without"),
+    (lambda: CHAT.prompt(said("user", "<")), ValueError, "holds the sign"),
+    (lambda: Chat.of(GPT2Tokenizer([])), ValueError, r"no <\|im_start\|> and no <\|im_end\|>; it has .*endoftext"),
+    # batches
+    (lambda: shortened(TEXT, 2), ValueError, "4 tokens cut to 2: .* its first word of an answer is token 3; leave it"),
+    (lambda: shortened(Rendered([1, 2], [False, False]), 2), ValueError, "it has no answer at all"),
+    (lambda: shortened(TEXT, 0), ValueError, r"longest \(0\) must be at least 1"),
+    (lambda: padded([], 0), ValueError, r"texts \[\] of 0 have no word"),
+    (lambda: padded([TEXT, SILENT], 0), ValueError, r"texts \[1\] of 2 have no word of an answer to learn"),
+    (lambda: padded([Rendered([1, 2], [True])], 0), ValueError, "text 0 has 2 ids and 1 marks"),
+    (lambda: padded([TEXT], None), TypeError, "pad is None; a whole number is needed"),
+    (lambda: sft_loss(MODEL, padded([TEXT], 0) | {"is_answer": torch.ones(1, 4)}), TypeError, "must be boolean"),
 ]
 
 
