@@ -27,11 +27,13 @@ def exact_kl(logits: Float[Tensor, "*rows V"], reference: Float[Tensor, "*rows V
     return (log_probs.exp() * difference.masked_fill(log_probs.isneginf(), 0)).sum(-1)
 
 
-def log_ratio(log_probs: Float[Tensor, "*rows"], reference: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:
-    """d = log π - log ref of each token, or of each answer. Raises ValueError for shapes that differ, and for a
-    reference that asks for gradients."""
-    check_alike(log_probs=log_probs, reference=reference)
-    check_frozen(reference=reference)
+def log_ratio(
+    log_probs: Float[Tensor, "*rows"], reference: Float[Tensor, "*rows"], name: str = "reference"
+) -> Float[Tensor, "*rows"]:
+    """d = log π - log ref of each token, or of each answer. name: what errors call the reference. Raises ValueError for
+    shapes that differ, and for a reference that asks for gradients."""
+    check_alike(log_probs=log_probs, **{name: reference})
+    check_frozen(**{name: reference})
     return log_probs - reference
 
 
@@ -52,5 +54,6 @@ def reweighed(
     kl: Float[Tensor, "*rows"], log_probs: Float[Tensor, "*rows"], old: Float[Tensor, "*rows"]
 ) -> Float[Tensor, "*rows"]:
     """kl · π / π_old, of tokens that π_old drew: its mean is then π's own, and so is its gradient, ∇KL(π ‖ ref) for k3
-    (DeepSeek-V3.2, arXiv:2512.02556, "unbiased KL estimate"). kl: with its gradient."""
-    return kl * log_ratio(log_probs, old).exp()
+    (DeepSeek-V3.2, arXiv:2512.02556, equation 7). That is of one token after its prefix: what the token leads to later
+    stays out of the gradient. kl: with its gradient."""
+    return kl * log_ratio(log_probs, old, "old").exp()
