@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from course_lib.foundations.checks import check_within
-from course_lib.posttraining.checks import check_numbers
+from course_lib.posttraining.checks import check_alike, check_numbers
 from course_lib.posttraining.kl import k3, log_ratio, reweighed
 from course_lib.posttraining.log_probs import check_masked, is_target, row_means, token_log_probs
 from course_lib.posttraining.ppo import surrogate
@@ -74,7 +74,10 @@ def token_losses(
     check_masked(log_probs, mask)
     check_rows(advantages, log_probs)
     losses = -surrogate(log_ratio(log_probs, old, "old"), advantages[:, None].expand_as(log_probs), low, high)
-    return losses if penalty is None else losses + penalty
+    if penalty is None:
+        return losses
+    check_alike(losses=losses, penalty=penalty)
+    return losses + penalty
 
 
 def grpo_loss(
@@ -99,6 +102,8 @@ def on_answers(
     A loss that is a mean over tokens (dapo) needs weigh=sft.n_targets; one over rows, nothing.
     """
     check_within("beta", beta, 0, float("inf"))
+    if beta and "reference" not in batch:
+        raise ValueError(f"beta is {beta}, but the batch has no reference; add the frozen model's log-probabilities")
     ids, mask = batch["ids"], is_target(batch["is_answer"])
     log_probs = token_log_probs(model(ids, is_token=batch["is_token"]), ids)
     penalty = kl_penalty(log_probs, batch["reference"], beta=beta) if beta else None

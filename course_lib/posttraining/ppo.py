@@ -110,9 +110,10 @@ def penalised_rewards(
     check_frozen(scores=scores, old=old)
     if scores.shape != mask.shape[:1]:
         raise ValueError(f"scores {tuple(scores.shape)} must be one for each of the {len(mask)} rows")
-    kl = k1(log_ratio(old, reference)).masked_fill(~mask, 0)
+    d = log_ratio(old, reference)
+    row_sums(d, mask)  # refuses empty answers, and a mask of another shape
+    kl = k1(d).masked_fill(~mask, 0)
     check_numbers("the log-ratio to the reference", kl)
-    row_sums(kl, mask)  # refuses empty answers
     return -beta * kl + scores[:, None] * is_last(mask)
 
 
