@@ -468,3 +468,5 @@ def test_the_critic_speaks_at_every_token_and_starts_at_zero():
     ids[:, 5] = (ids[:, 5] + 1) % 11
     moved = (critic(ids) - before).abs().amax((0, 2)) > 1e-9
     assert moved.tolist() == [False] * 5 + [True] * 3
+    left = torch.arange(8)[None] >= 3
+    close(critic(ids[:1], is_token=left)[:, 3:], critic(ids[:1, 3:]), 1e-10)

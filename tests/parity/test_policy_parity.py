@@ -12,6 +12,7 @@ from unittest.mock import MagicMock
 import pytest
 import torch
 
+from course_lib.hub import load_gpt2
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.posttraining.dapo import dapo_loss, overlong_penalty
 from course_lib.posttraining.dpo import answer_scores, dpo_loss, implicit_rewards, on_pairs
@@ -25,6 +26,8 @@ from course_lib.posttraining.kl import k3, log_ratio
 from course_lib.posttraining.label_noise import cautious_loss, robust_loss
 from course_lib.posttraining.log_probs import row_means, token_log_probs
 from course_lib.posttraining.ppo import clip_figures, judge, penalised_rewards, policy_loss, value_loss
+from course_lib.training.loop import warmup_cosine
+from course_lib.training.step import Settings, Update
 
 B, G, N, V = 8, 4, 9, 13
 LOW, HIGH, BETA = 0.2, 0.28, 0.04
@@ -350,3 +353,66 @@ def test_token_log_probs(trl, agree):
     )
     agree(ours, theirs)
     same_gradients((ours * normal(1, B, N - 1)).sum(), (theirs * normal(1, B, N - 1)).sum(), (logits,), agree)
+
+
+def test_five_steps_of_dpo_are_trls(trl, tmp_path, agree):
+    """In halves of a batch: the losses of all steps, and all weights after them. Tokens and masks are TRL's."""
+    from datasets import Dataset, disable_progress_bars
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import GPT2Config as TheirConfig
+    from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+
+    disable_progress_bars()
+    data = {
+        "prompt": ["how many apples", "how many red apples", "how many", "red apples"],
+        "chosen": [" three of them", " five", " I see no more of them", " yes"],
+        "rejected": [" five", " three of them I see", " yes", " no no no"],
+    }
+    words = ["[END]", *sorted({word for column in data.values() for text in column for word in text.split()})]
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[END]"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="[END]", pad_token="[END]")
+    sizes = dict(n_embd=12, n_layer=1, n_head=3, n_positions=16, embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0)
+    torch.manual_seed(0)
+    start, still = (
+        GPT2LMHeadModel(TheirConfig(vocab_size=len(words), bos_token_id=0, eos_token_id=0, **sizes)) for _ in range(2)
+    )
+    for parameter in (*start.parameters(), *still.parameters()):
+        torch.nn.init.normal_(parameter, std=0.2)
+    start.double().save_pretrained(tmp_path / "start")
+    still.double().save_pretrained(tmp_path / "still")
+    ours, reference = (load_gpt2(tmp_path / name, dtype=torch.float64) for name in ("start", "still"))
+    steps, lr = 5, 1e-2
+    arguments = trl.DPOConfig(
+        output_dir=str(tmp_path / "out"), max_steps=steps, per_device_train_batch_size=2, gradient_accumulation_steps=2,
+        beta=0.3, report_to=[], disable_tqdm=True, save_strategy="no", logging_strategy="no", use_cpu=True, bf16=False,
+        gradient_checkpointing=False,
+    )  # fmt: skip
+    losses = []
+
+    class Watched(trl.DPOTrainer):
+        def training_step(self, *more):
+            losses.append(float(super().training_step(*more)))
+            return torch.tensor(losses[-1])
+
+    optimizer = torch.optim.AdamW(start.parameters(), lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
+    rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, steps))
+    trainer = Watched(model=start, ref_model=still, args=arguments, train_dataset=Dataset.from_dict(data),
+                      processing_class=tokenizer, optimizers=(optimizer, rate))  # fmt: skip
+    its = trainer.data_collator(list(trainer.train_dataset))
+    trainer.train()
+    batch = {}
+    for side, rows in (("chosen", slice(0, 4)), ("rejected", slice(4, None))):
+        part = dict(ids=its["input_ids"][rows], is_token=its["attention_mask"][rows] > 0)
+        part["is_answer"] = its["completion_mask"][rows] > 0
+        with torch.no_grad():
+            batch[side] = part | {"reference": answer_scores(reference, part)}
+    settings = Settings(steps=steps, lr=lr, weight_decay=0.0, accumulate=2)
+    update = Update(ours, settings, loss=partial(on_pairs, loss=partial(dpo_loss, beta=0.3)))
+    for step in range(steps):
+        assert update(batch)[0] == pytest.approx(sum(losses[2 * step : 2 * step + 2]), abs=1e-10)
+    start.save_pretrained(tmp_path / "after")
+    after = dict(load_gpt2(tmp_path / "after", dtype=torch.float64).named_parameters())
+    for name, parameter in ours.named_parameters():
+        agree(parameter, after.pop(name))
+    assert not after
