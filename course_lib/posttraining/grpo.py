@@ -94,23 +94,29 @@ def grpo_loss(
 
 
 def on_answers(
-    model: nn.Module, batch: dict[str, Tensor], *, loss: Callable[..., Tensor], beta: float = 0.0, **settings: Any
+    model: nn.Module,
+    batch: dict[str, Tensor],
+    *,
+    loss: Callable[..., Tensor],
+    beta: float = 0.0,
+    reweigh: bool = False,
+    **settings: Any,
 ) -> tuple[Tensor, dict[str, float]]:
     """For Update: loss=partial(on_answers, loss=grpo_loss, beta=0.04), and so for dr_grpo, dapo and gspo.
 
     batch: ids, is_token, is_answer [B T], old [B N], advantages [B]; with β above 0 also reference [B N].
-    A loss that is a mean over tokens (dapo) needs weigh=sft.n_targets; one over rows, nothing.
+    reweigh: the penalty by π / π_old. A loss that is a mean over tokens (dapo) needs weigh=sft.n_targets.
     """
     check_within("beta", beta, 0, float("inf"))
     if beta and "reference" not in batch:
         raise ValueError(f"beta is {beta}, but the batch has no reference; add the frozen model's log-probabilities")
-    ids, mask = batch["ids"], is_target(batch["is_answer"])
+    ids, old, mask = batch["ids"], batch["old"], is_target(batch["is_answer"])
     log_probs = token_log_probs(model(ids, is_token=batch["is_token"]), ids)
-    penalty = kl_penalty(log_probs, batch["reference"], beta=beta) if beta else None
-    figures = {}
-    if penalty is not None:
-        figures["kl"] = (row_means(penalty.detach(), mask).mean() / beta).item()
-    return loss(log_probs, batch["old"], batch["advantages"], mask, penalty=penalty, **settings), figures
+    if not beta:
+        return loss(log_probs, old, batch["advantages"], mask, **settings), {}
+    penalty = kl_penalty(log_probs, batch["reference"], beta=beta, old=old if reweigh else None)
+    figures = {"kl": (row_means(penalty.detach(), mask).mean() / beta).item()}
+    return loss(log_probs, old, batch["advantages"], mask, penalty=penalty, **settings), figures
 
 
 def check_rows(advantages: Tensor, log_probs: Tensor) -> None:

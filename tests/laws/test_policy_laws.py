@@ -342,7 +342,7 @@ def test_many_groups_have_the_gradient_of_the_mean_reward(name):
 
 
 def test_ppo_with_exact_advantages_reaches_the_optimum():
-    """Updates on all answers, weighed by π_old, four epochs each: π* ∝ ref · exp(r/β) over the nine answers."""
+    """Updates on all answers, weighed by π_old, three epochs each: π* ∝ ref · exp(r/β) over the nine answers."""
     beta = 0.5
     parameters, log_probs = world(0)
     _, frozen = world(5)
@@ -351,9 +351,9 @@ def test_ppo_with_exact_advantages_reaches_the_optimum():
     mask = torch.ones(9, 2, dtype=torch.bool)
     optimizer = torch.optim.Adam(parameters, lr=0.1)
     before = float(exact_kl(log_probs().sum(1).detach(), best))
-    for step in range(150):
+    for step in range(80):
         for group in optimizer.param_groups:
-            group["lr"] = 0.1 * (1 - step / 150)
+            group["lr"] = 0.1 * (1 - step / 80)
         old = log_probs().detach()
         rewards = penalised_rewards(scores, old, reference, mask, beta=beta)
         to_come = rewards.flip(1).cumsum(1).flip(1)
@@ -361,13 +361,13 @@ def test_ppo_with_exact_advantages_reaches_the_optimum():
         value = (p * to_come[:, 0]).sum()
         after_first = (p * to_come[:, 1]).view(3, 3).sum(1) / p.view(3, 3).sum(1)
         advantages = to_come - torch.stack([value.expand(9), after_first.repeat_interleave(3)], 1)
-        for _ in range(4):
+        for _ in range(3):
             optimizer.zero_grad()
             loss = -(p[:, None] * surrogate(log_probs() - old, advantages, 0.2, 0.2)).sum()
             loss.backward()
             optimizer.step()
     after = float(exact_kl(log_probs().sum(1).detach(), best))
-    assert before > 0.5 and after < 1e-4, (before, after)
+    assert before > 1 and after < before / 1000, (before, after)
 
 
 # models, batches, updates
@@ -435,6 +435,51 @@ def test_a_batch_in_pieces_has_the_gradient_of_the_whole():
             close(two, one, 1e-11)
 
 
+def test_the_whole_of_ppo_by_hand():
+    """Judging and loss, answer by answer and token by token in plain numbers."""
+    torch.manual_seed(0)
+    actor, critic, reference = tiny(), Critic(tiny()).double(), tiny().requires_grad_(False)
+    torch.nn.init.normal_(critic.value.weight)
+    batch, scores = written(0), normal(0, 4)
+    ids, is_token, mask = batch["ids"], batch["is_token"], is_target(batch["is_answer"])
+
+    def say() -> tuple[torch.Tensor, torch.Tensor]:
+        return token_log_probs(actor(ids, is_token=is_token), ids), critic(ids, is_token=is_token)[:, :-1, 0]
+
+    with torch.no_grad():
+        (old, values), ref = say(), token_log_probs(reference(ids, is_token=is_token), ids)
+        for parameter in [*actor.parameters(), *critic.parameters()]:
+            parameter += 0.1 * torch.randn_like(parameter)
+        new, new_values = say()
+    beta, gamma, lam, clip, held_within, weight = 0.3, 0.9, 0.8, 0.1, 0.15, 0.7
+    advantages, returns = {}, {}
+    for i in range(4):
+        later, next_value = 0.0, 0.0
+        places = [t for t in range(7) if batch["is_answer"][i, t + 1]]
+        for t in reversed(places):
+            reward = -beta * float(old[i, t] - ref[i, t]) + (float(scores[i]) if t == places[-1] else 0.0)
+            later = reward + gamma * next_value - float(values[i, t]) + gamma * lam * later
+            next_value = float(values[i, t])
+            advantages[i, t], returns[i, t] = later, later + next_value
+    white = torch.tensor(list(advantages.values()), dtype=torch.float64)
+    white = dict(zip(advantages, ((white - white.mean()) / (white.var() + 1e-8).sqrt()).tolist()))
+    policy, value, clipped = 0.0, 0.0, 0
+    for (i, t), a in white.items():
+        ratio = float((new[i, t] - old[i, t]).exp())
+        plain, cut = ratio * a, min(max(ratio, 1 - clip), 1 + clip) * a
+        policy, clipped = policy - min(plain, cut) / len(white), clipped + (cut < plain)
+        now, before = float(new_values[i, t]), float(values[i, t])
+        near = before + min(max(now - before, -held_within), held_within)
+        value += max((now - returns[i, t]) ** 2, (near - returns[i, t]) ** 2) / 2 / len(white)
+    judged = judge(scores, old, ref, values, mask, beta=beta, gamma=gamma, lam=lam)
+    data = {**batch, "old": old, "values": values, "advantages": judged.advantages, "returns": judged.returns}
+    learners = FourModels(actor, critic, reference, tiny().requires_grad_(False)).learners()
+    loss, figures = ppo_loss(learners, data, clip=clip, value_clip=held_within, value_weight=weight)
+    close(loss.detach(), policy + weight * value, 1e-11)
+    expected = {"policy": policy, "value": value, "clipped": clipped / len(white)}
+    assert {name: figures[name] for name in expected} == pytest.approx(expected, abs=1e-11) and clipped > 2
+
+
 def test_figures_say_what_happened():
     torch.manual_seed(0)
     actor, reference = tiny(), tiny().requires_grad_(False)
@@ -452,8 +497,12 @@ def test_figures_say_what_happened():
     log_probs = token_log_probs(logits, batch["ids"]).detach()
     ref = token_log_probs(reference(batch["ids"], is_token=batch["is_token"]), batch["ids"])
     given = {**batch, "old": log_probs, "reference": ref, "advantages": group_advantages(normal(0, 2, 2))}
-    _, figures = on_answers(actor, given, loss=grpo_loss, beta=0.04)
     mask = is_target(batch["is_answer"])
+    loss, figures = on_answers(actor, given, loss=grpo_loss, beta=0.04)
+    weighed, _ = on_answers(actor, given, loss=grpo_loss, beta=0.04, reweigh=True)
+    close(weighed.detach(), loss.detach())  # at ratio 1 the gradients differ, the values do not
+    slopes = [torch.autograd.grad(x, actor.embedding.weight)[0] for x in (loss, weighed)]
+    assert (slopes[0] - slopes[1]).abs().max() > 1e-5
     expected = torch.stack([k3((x - y)[m]).mean() for x, y, m in zip(log_probs, ref, mask)]).mean()
     assert figures["kl"] == pytest.approx(float(expected))
 
