@@ -8,6 +8,7 @@ from course_lib.foundations.tokenizer import CharTokenizer
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.posttraining import log_probs
 from course_lib.posttraining.chat import Chat, Rendered, chatml
+from course_lib.posttraining.reward_model import RewardModel, accuracy, bradley_terry, off_centre, reward_loss
 from course_lib.posttraining.sft import padded, sft_loss, shortened
 
 R, T = torch.randn, torch.tensor
@@ -16,7 +17,10 @@ ANSWER = T([[False, True, True], [False, True, False]])
 EMPTY = T([[False, True, True], [True, False, False]])
 CHAT = Chat(CharTokenizer("<>\nadeimnrstuy").encode, 0, 1)
 MODEL = GPT2(GPT2Config(n_vocab=5))
+JUDGE = RewardModel(MODEL)
 TEXT, SILENT = Rendered([1, 2, 3, 4], [False, False, True, True]), Rendered([1, 2], [True, False])
+PAIR = {name: padded([TEXT], 0) for name in ("chosen", "rejected")}
+NAN, INF = torch.nan, torch.inf
 
 
 def said(role, content):
@@ -62,6 +66,24 @@ CASES = [
     (lambda: padded([Rendered([1, 2], [True])], 0), ValueError, "text 0 has 2 ids and 1 marks"),
     (lambda: padded([TEXT], None), TypeError, "pad is None; a whole number is needed"),
     (lambda: sft_loss(MODEL, padded([TEXT], 0) | {"is_answer": torch.ones(1, 4)}), TypeError, "must be boolean"),
+    # scores
+    (lambda: bradley_terry(R(3), R(2)), ValueError, r"\(3,\), 'rejected': \(2,\)} must all be \[B\]"),
+    (lambda: bradley_terry(R(3), R(3), R(1).abs()), ValueError, r"'margin': \(1,\)} must all be \[B\]"),
+    (lambda: bradley_terry(R(3, 1), R(3, 1)), ValueError, "one number a pair, at least one pair"),
+    (lambda: bradley_terry(R(0), R(0)), ValueError, "at least one pair"),
+    (lambda: bradley_terry(T([1, NAN]), R(2)), ValueError, r"chosen of pairs \[1\] is \[nan\]; .* finite number"),
+    (lambda: accuracy(R(2), T([-INF, 1])), ValueError, r"rejected of pairs \[0\] is \[-inf\]"),
+    (lambda: off_centre(R(2), T([INF, 1])), ValueError, r"rejected of pairs \[0\] is \[inf\]"),
+    (lambda: bradley_terry(R(2), R(2), T([0.5, -0.5])), ValueError, "a margin of -0.5 asks for the rejected answer"),
+    (lambda: bradley_terry(R(2), R(2), T([0.5, NAN])), ValueError, r"margin of pairs \[1\] is \[nan\]"),
+    (lambda: JUDGE(IDS, ANSWER & False), ValueError, r"rows \[0, 1\] have no token of an answer to read the score at"),
+    (lambda: JUDGE(IDS, ANSWER.long()), TypeError, "is_answer must be boolean"),
+    (
+        lambda: reward_loss(JUDGE, PAIR, centring=-0.1),
+        ValueError,
+        r"at least 0; 0.01 is usual",
+    ),
+    (lambda: reward_loss(JUDGE, PAIR, centring=NAN), ValueError, r"centring \(nan\) must be at least 0"),
 ]
 
 
