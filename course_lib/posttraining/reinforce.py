@@ -2,9 +2,9 @@
 
 B answers · T tokens · N = T - 1 · P prompts · G answers to each
     ∇J = E[ Σ_t A_t ∇ log π(token t | all before) ],   A = reward - baseline
-A baseline that does not depend on the answer leaves this mean as it is, since E[∇ log π] = 0, and takes noise away. One
-made from the answer itself does depend on it: the mean of the whole group shrinks the gradient to (G - 1)/G of itself,
-the mean of the others does not.
+A baseline that does not depend on the answer leaves this mean as it is, since E[∇ log π] = 0, and takes noise away. The
+mean of the others' rewards is one. The mean of the whole group is not, for the answer is in it: the gradient shrinks to
+(G - 1)/G of itself (grpo.centred_rewards), which a learning rate makes up for.
 Read first: log_probs.py.  Chapter 20.
 """
 
@@ -33,7 +33,7 @@ def reinforce_loss(
     mask = is_target(is_answer)
     weights = advantages.detach().expand_as(log_probs).masked_fill(~mask, 0)
     check_numbers("advantages", weights)
-    return -row_sums(weights * log_probs.masked_fill(~mask, 0), mask).mean()
+    return -row_sums(weights * log_probs, mask).mean()
 
 
 def reinforce(policy: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, ""]:

@@ -50,6 +50,7 @@ def test_it_stays_too_when_an_optimiser_is_handed_both():
 def test_it_drops_nothing_out_even_when_what_holds_it_trains():
     policy = build()
     both = torch.nn.ModuleList([policy, Reference(policy)]).train()
+    assert not Reference(policy).model.drop.training  # copied from a policy in training
     assert both[0].training and not any(module.training for module in both[1].modules())
     assert torch.equal(both[1](IDS), both[1](IDS)) and not torch.equal(both[0](IDS), both[0](IDS))
     both[1].train()
@@ -62,5 +63,7 @@ def test_it_asks_for_no_gradients_and_shares_no_numbers():
     reference = Reference(policy)
     assert not any(p.requires_grad or p.grad is not None for p in reference.parameters())
     assert not token_log_probs(reference(IDS), IDS).requires_grad
+    x = torch.zeros(2, 3, requires_grad=True)
+    assert torch.nn.Linear(3, 1)(x).requires_grad and not Reference(torch.nn.Linear(3, 1))(x).requires_grad
     ours, its = ({p.data_ptr() for p in model.parameters()} for model in (policy, reference))
     assert not ours & its and all(p.requires_grad and p.grad is not None for p in policy.parameters())
