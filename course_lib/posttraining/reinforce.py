@@ -10,10 +10,11 @@ Read first: log_probs.py.  Chapter 20.
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from course_lib.foundations.checks import check_finite, check_floating
-from course_lib.posttraining.log_probs import is_target, row_sums
+from course_lib.foundations.checks import check_floating, check_within
+from course_lib.posttraining.checks import check_numbers
+from course_lib.posttraining.log_probs import is_target, row_sums, token_log_probs
 
 
 def reinforce_loss(
@@ -31,16 +32,21 @@ def reinforce_loss(
         raise ValueError(f"advantages {tuple(advantages.shape)} must be ({B}, 1), one an answer, or ({B}, {N})")
     mask = is_target(is_answer)
     weights = advantages.detach().expand_as(log_probs).masked_fill(~mask, 0)
-    if not weights.isfinite().all():
-        row = int((~weights.isfinite()).nonzero()[0, 0])
-        raise ValueError(f"the advantages of row {row} are not finite; look at its reward")
+    check_numbers("advantages", weights)
     return -row_sums(weights * log_probs.masked_fill(~mask, 0), mask).mean()
+
+
+def reinforce(policy: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, ""]:
+    """reinforce_loss of a batch, for training/step.py's Update: RollOut.batch(advantages=…). Written at temperature 1,
+    by this policy as it is now: a second update on the same answers is no policy gradient any more."""
+    log_probs = token_log_probs(policy(batch["ids"], is_token=batch["is_token"]), batch["ids"])
+    return reinforce_loss(log_probs, batch["is_answer"], batch["advantages"])
 
 
 def reward_to_go(rewards: Float[Tensor, "B N"], discount: float = 1.0) -> Float[Tensor, "B N"]:
     """What each token still brings: reward + discount · what the next one brings. A token cannot change what was paid
     before it, so leaving that out takes away noise alone. rewards: 0 outside the answers."""
-    check_finite("discount", discount)
+    check_within("discount", discount, 0, 1)
     brings, steps = torch.zeros_like(rewards[:, 0]), []
     for reward in rewards.unbind(1)[::-1]:
         brings = reward + discount * brings
@@ -48,28 +54,10 @@ def reward_to_go(rewards: Float[Tensor, "B N"], discount: float = 1.0) -> Float[
     return torch.stack(steps[::-1], dim=1)
 
 
-def beyond_group_mean(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
-    """Reward less the mean of its group, itself among it: the gradient's mean is (G - 1)/G of the true one."""
-    check_groups(rewards)
-    return rewards - rewards.mean(1, keepdim=True)
-
-
 def beyond_the_others(rewards: Float[Tensor, "P G"]) -> Float[Tensor, "P G"]:
     """Reward less the mean of the G - 1 others: leave one out (Kool et al. 2019; RLOO, Ahmadian et al. 2024,
-    arXiv:2402.14740, eq. 8). The gradient's mean is the true one."""
-    check_groups(rewards)
-    n = rewards.shape[1]
-    return rewards - (rewards.sum(1, keepdim=True) - rewards) / (n - 1)
-
-
-def check_groups(rewards: Tensor) -> None:
-    """Raise ValueError unless rewards are finite numbers, two or more to each prompt."""
-    check_floating("rewards", rewards)
+    arXiv:2402.14740, eq. 8). Raises ValueError for NaN, and for groups of one."""
+    check_numbers("rewards", rewards)
     if rewards.ndim != 2 or rewards.shape[1] < 2:
-        raise ValueError(
-            f"rewards {tuple(rewards.shape)} must be [P G] with 2 answers or more to each prompt: one alone has "
-            "nothing to be compared with"
-        )
-    if not rewards.isfinite().all():
-        prompt, answer = (~rewards.isfinite()).nonzero()[0].tolist()
-        raise ValueError(f"the reward of answer {answer} to prompt {prompt} is {float(rewards[prompt, answer])}")
+        raise ValueError(f"rewards {tuple(rewards.shape)} must be [P G] with G >= 2: one answer has nothing to beat")
+    return rewards - (rewards.sum(1, keepdim=True) - rewards) / (rewards.shape[1] - 1)

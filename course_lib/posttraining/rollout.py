@@ -47,6 +47,11 @@ class RollOut:
         rows = [ids[mask].tolist() for ids, mask in zip(self.ids, self.is_answer)]
         return [row[:-1] if self.end is not None and row[-1] == self.end else row for row in rows]
 
+    def batch(self, **more: Tensor) -> dict[str, Tensor]:
+        """What training/step.py's Update cuts into pieces: ids, is_token, is_answer, old (log_probs), and more, such as
+        advantages. At another temperature than 1 the loss must divide its logits by it, too, or no ratio is 1."""
+        return dict(ids=self.ids, is_token=self.is_token, is_answer=self.is_answer, old=self.log_probs, **more)
+
 
 def roll_out(
     policy: nn.Module,

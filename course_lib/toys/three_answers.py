@@ -6,7 +6,7 @@ A policy π and its reference are given as log-probabilities [N]; r is the rewar
     π* = π_ref exp(r / β) / Z,   J(π*) = β log Z           its maximum (Rafailov et al. 2023, arXiv:2305.18290, eq. 4)
     J(π*) - J(π) = β KL(π ‖ π*)                            what any policy lacks (appendix A.1)
 Everything is exact and differentiable; where a method samples, token_mdp.py and drawn_preferences.py draw from here.
-Read first: bandit.py.  Chapters 20 to 24.
+Read first: bandit.py, posttraining/kl.py.  Chapters 20 to 24.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from course_lib.foundations.checks import check_floating
-
-
-def kl(one: Float[Tensor, " N"], other: Float[Tensor, " N"]) -> Float[Tensor, ""]:
-    """KL(one ‖ other) = Σ one log(one / other) in nats, of log-probabilities; an answer that `one` never gives (-inf)
-    adds nothing, and the KL is inf if it gives one that `other` never gives."""
-    there = one > -torch.inf
-    return (one[there].exp() * (one[there] - other[there])).sum()
+from course_lib.posttraining.kl import exact_kl
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +44,7 @@ class World:
 
     def worth(self, policy: Float[Tensor, " N"]) -> Float[Tensor, ""]:
         """J(π): mean reward less β · KL to the reference."""
-        return policy.exp() @ self.reward - self.beta * kl(policy, self.reference)
+        return policy.exp() @ self.reward - self.beta * exact_kl(policy, self.reference)
 
     def gradient(self, logits: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
         """∂J/∂logits of the softmax policy: π (f - Σ π f), f = r - β log(π / π_ref). The policy's own log-probability
@@ -61,7 +55,7 @@ class World:
 
     def lacks(self, policy: Float[Tensor, " N"]) -> Float[Tensor, ""]:
         """J(π*) - J(π), by its closed form β · KL(π ‖ π*): 0 at the best policy alone."""
-        return self.beta * kl(policy, self.best)
+        return self.beta * exact_kl(policy, self.best)
 
 
 def three_answers(beta: float = 0.5) -> World:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from course_lib.foundations.checks import check_count, check_rows
 from course_lib.posttraining.log_probs import answer_log_probs, is_target, token_log_probs
+from course_lib.posttraining.ppo import is_last
 
 
 class TokenPolicy(nn.Module):
@@ -98,9 +99,7 @@ def state_values(policy: TokenPolicy, rewards: Float[Tensor, "K N"]) -> Float[Te
 
 def at_the_end(rewards: Float[Tensor, " K"], is_answer: Bool[Tensor, "K T"]) -> Float[Tensor, "K N"]:
     """The reward of each answer at its last token, 0 elsewhere: RLHF pays when all is said."""
-    mask = is_target(is_answer)
-    last = mask & ~torch.cat([mask[:, 1:], torch.zeros_like(mask[:, :1])], dim=1)
-    return rewards[:, None] * last
+    return rewards[:, None] * is_last(is_target(is_answer))
 
 
 class TokenReader:

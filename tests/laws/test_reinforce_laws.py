@@ -5,8 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from course_lib.posttraining.gae import gae
+from course_lib.posttraining.grpo import centred_rewards
 from course_lib.posttraining.log_probs import is_target, token_log_probs
-from course_lib.posttraining.reinforce import beyond_group_mean, beyond_the_others, reinforce_loss, reward_to_go
+from course_lib.posttraining.reinforce import beyond_the_others, reinforce_loss, reward_to_go
 from course_lib.toys.grid_world import grid_world
 from course_lib.toys.token_mdp import TokenPolicy, state_values
 
@@ -101,7 +103,7 @@ def test_a_group_s_own_mean_shrinks_the_gradient_and_the_others_mean_does_not(se
     reward = case.rewards.sum(1)
     groups = torch.cartesian_prod(*[torch.arange(len(reward))] * G)
     chances = case.probs[groups].prod(1)
-    for advantages_of, share in ((beyond_the_others, 1.0), (beyond_group_mean, (G - 1) / G)):
+    for advantages_of, share in ((beyond_the_others, 1.0), (centred_rewards, (G - 1) / G)):
         advantages = advantages_of(reward[groups])
         found = sum(p * case.estimate(rows, a[:, None]) for p, rows, a in zip(chances, groups, advantages))
         close(found, share * case.wanted())
@@ -114,8 +116,8 @@ def test_advantages_of_groups_are_their_definitions(seed, P, G):
         [[float(rewards[p, [h for h in range(G) if h != g]].mean()) for g in range(G)] for p in range(P)]
     )
     close(beyond_the_others(rewards), rewards - others.double(), 1e-6)
-    close(beyond_group_mean(rewards), rewards - rewards.mean(1)[:, None])
-    close(beyond_the_others(rewards), G / (G - 1) * beyond_group_mean(rewards))
+    close(centred_rewards(rewards), rewards - rewards.mean(1)[:, None])
+    close(beyond_the_others(rewards), G / (G - 1) * centred_rewards(rewards))
     close(beyond_the_others(rewards + 7), beyond_the_others(rewards))
 
 
@@ -125,6 +127,8 @@ def test_reward_to_go_is_its_definition(seed, N, discount):
     for t in range(N):
         wanted = sum(discount ** (u - t) * rewards[:, u] for u in range(t, N))
         close(reward_to_go(rewards, discount)[:, t], wanted)
+    every = torch.ones_like(rewards) > 0
+    close(reward_to_go(rewards, discount), gae(rewards, 0 * rewards, every, gamma=discount, lam=1.0))
 
 
 @given(SEEDS)
@@ -138,6 +142,8 @@ def test_nothing_outside_an_answer_counts(seed):
         found = reinforce_loss(other, case.is_answer, advantages.masked_fill(~case.mask, rubbish))
         close(found, loss)
         assert torch.autograd.grad(found, other)[0][~case.mask].eq(0).all()
+    asking = advantages.clone().requires_grad_()
+    assert not reinforce_loss(log_probs, case.is_answer, asking).requires_grad
     by_hand = -sum(float((advantages * log_probs)[k][case.mask[k]].sum()) for k in range(len(case.ids)))
     close(loss, torch.tensor(by_hand / len(case.ids), dtype=torch.float64))
 
@@ -176,11 +182,11 @@ RIGHT = torch.tensor([[False, True, True]])
             lambda: reinforce_loss(normal(0, 1, 2), RIGHT & False, normal(0, 1, 1)),
             "rows .0. have no token of an answer",
         ),
-        (lambda: reinforce_loss(normal(0, 1, 2), RIGHT, normal(0, 1, 1) / 0), "advantages of row 0 are not finite"),
-        (lambda: beyond_the_others(normal(0, 3, 1)), r"rewards \(3, 1\) must be \[P G\] with 2 answers or more"),
-        (lambda: beyond_group_mean(normal(0, 3)), r"rewards \(3,\) must be"),
-        (lambda: beyond_the_others(torch.tensor([[0, 1.0], [2, torch.nan]])), "answer 1 to prompt 1 is nan"),
-        (lambda: reward_to_go(normal(0, 1, 2), torch.inf), "discount is inf"),
+        (lambda: reinforce_loss(normal(0, 1, 2), RIGHT, normal(0, 1, 1) / 0), r"advantages\[0, 0\] is inf"),
+        (lambda: beyond_the_others(normal(0, 3, 1)), r"rewards \(3, 1\) must be \[P G\] with G >= 2"),
+        (lambda: centred_rewards(normal(0, 3)), r"rewards \(3,\) must be"),
+        (lambda: beyond_the_others(torch.tensor([[0, 1.0], [2, torch.nan]])), r"rewards\[1, 1\] is nan"),
+        (lambda: reward_to_go(normal(0, 1, 2), torch.inf), r"discount \(inf\) must lie in 0 … 1"),
     ],
 )
 def test_what_cannot_be_learned_from_is_refused(as_readers_have_it, slip, message):
