@@ -30,13 +30,8 @@ class LoRALinear(nn.Module):
 
     def __init__(self, base: nn.Linear, rank: int, alpha: float | None = None):
         super().__init__()
-        check_count("rank", rank, 1)
-        if rank > (most := min(base.weight.shape)):
-            raise ValueError(f"rank ({rank}) is above {most}, the most that a matrix {tuple(base.weight.shape)} has")
-        alpha = rank if alpha is None else alpha
-        if not 0 < alpha < float("inf"):
-            raise ValueError(f"alpha ({alpha}) must be above 0 and finite; alpha = rank = {rank} scales nothing")
-        self.base, self.scale = base.requires_grad_(False), alpha / rank
+        check_rank(base, rank, alpha)
+        self.base, self.scale = base.requires_grad_(False), 1.0 if alpha is None else alpha / rank
         self.in_features, self.out_features = base.in_features, base.out_features
         self.A = nn.Parameter(torch.randn_like(base.weight[:rank]) * base.in_features**-0.5)
         self.B = nn.Parameter(torch.zeros_like(base.weight[:, :rank]))
@@ -71,12 +66,11 @@ def add_lora(model: nn.Module, names: Iterable[str], rank: int, alpha: float | N
     if not names or names - there:
         raise ValueError(f"no Linear is named {sorted(names - there)}; the model has {sorted(there)}")
     chosen = {name: part for name, part in linears.items() if name.rpartition(".")[2] in names}
-    beside = {name: LoRALinear(part, rank, alpha) for name, part in chosen.items()}
+    for part in chosen.values():
+        check_rank(part, rank, alpha)
     model.requires_grad_(False)
-    for part in beside.values():
-        part.A.requires_grad_(True), part.B.requires_grad_(True)
-    unmerge(model, beside)
-    return list(beside)
+    unmerge(model, {name: LoRALinear(part, rank, alpha) for name, part in chosen.items()})
+    return list(chosen)
 
 
 def merge(model: nn.Module) -> dict[str, LoRALinear]:
@@ -96,3 +90,12 @@ def unmerge(model: nn.Module, beside: dict[str, LoRALinear]) -> None:
     """Undo `merge`: matrices as they were, and what was learned beside them. beside: what merge returned."""
     for name, part in beside.items():
         model.set_submodule(name, part)
+
+
+def check_rank(base: nn.Linear, rank: int, alpha: float | None) -> None:
+    """Raise ValueError unless the matrix can have that rank, and alpha, where given, is above 0 and finite."""
+    check_count("rank", rank, 1)
+    if rank > (most := min(base.weight.shape)):
+        raise ValueError(f"rank ({rank}) is above {most}, the most that a matrix {tuple(base.weight.shape)} has")
+    if alpha is not None and not 0 < alpha < float("inf"):
+        raise ValueError(f"alpha ({alpha}) must be above 0 and finite; alpha = rank = {rank} scales nothing")

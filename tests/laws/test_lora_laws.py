@@ -24,6 +24,11 @@ def gpt2() -> GPT2:
     return GPT2(GPT2Config(n_vocab=V, context=8, d_model=12, n_heads=3)).double()
 
 
+def llama() -> Llama:
+    torch.manual_seed(0)
+    return Llama(LlamaConfig(n_vocab=V, d_model=12, n_heads=3, n_kv_heads=1, d_hidden=16)).double()
+
+
 def ids(seed: int, rows: int = 3) -> torch.Tensor:
     return torch.randint(V, (rows, 8), generator=torch.Generator().manual_seed(seed))
 
@@ -88,9 +93,7 @@ def test_so_many_numbers_are_learned():
 @pytest.mark.parametrize("names", [("to_q", "to_v"), ("gate", "up", "down", "to_vocab")])
 def test_a_whole_model_is_the_model_with_dense_matrices(names):
     """Llama's, by functional_call on the matrices with the products added, in values and gradients."""
-    torch.manual_seed(0)
-    model = Llama(LlamaConfig(n_vocab=V, d_model=12, n_heads=3, n_kv_heads=1, d_hidden=16)).double()
-    plain = copy.deepcopy(model)
+    model, plain = llama(), llama()
     for name in add_lora(model, names, rank=3, alpha=6):
         part = stirred(model).get_submodule(name)
         assert part.scale == 2
@@ -127,6 +130,14 @@ def test_merged_it_says_the_same_and_taken_back_it_is_what_it_was_to_the_bit(see
     for _ in range(6):
         greedily = torch.cat([greedily, model(greedily)[:, -1:].argmax(-1)], 1)
     assert torch.equal(fast, greedily[:, 2:])
+
+
+def test_a_refused_call_leaves_the_model_as_it_was():
+    """Rank 5 is possible beside to_q, which comes first, and too much for to_k, which is [4 12]."""
+    model = llama()
+    with pytest.raises(ValueError, match=r"rank \(5\) is above 4"):
+        add_lora(model, ("to_q", "to_k"), rank=5)
+    assert all(p.requires_grad for p in model.parameters()) and model.state_dict().keys() == llama().state_dict().keys()
 
 
 def test_training_moves_the_products_alone():
