@@ -199,6 +199,19 @@ def test_cut_texts_keep_the_marks_that_trl_keeps(theirs, chat, tmp_path, longest
     assert torch.equal(batch["is_answer"], theirs_batch["labels"] != -100)
 
 
+def test_an_answer_to_a_prompt_has_the_marks_of_trls_completions(theirs, chat, tmp_path):
+    """The last answer alone; theirs goes on to the line break behind it."""
+    from trl import SFTConfig, SFTTrainer
+
+    columns = {"prompt": [talk[:-1] for talk in TALKS], "completion": [talk[-1:] for talk in TALKS]}
+    args = arguments(tmp_path, SFTConfig, assistant_only_loss=True, completion_only_loss=True)
+    data = prepared(SFTTrainer, GPT2LMHeadModel(sizes(theirs)), args, columns, theirs).train_dataset
+    for messages, ids, labels in zip(TALKS, data["input_ids"], data["labels"]):
+        ours = chat.answered(messages[:-1], messages[-1]["content"])
+        assert ids == ours.ids + chat.plain("\n")
+        assert labels == [i if mine else -100 for i, mine in zip(ours.ids, ours.is_answer)] + [-100]
+
+
 @pytest.mark.parametrize("room", [40, 64])
 def test_packed_rows_and_places_are_trls_and_so_is_what_a_model_reads_in_them(
     theirs, chat, float64_reference, agree, tmp_path, room
