@@ -8,6 +8,7 @@ at 0 with it. Then loss and gradients are those of the texts in rows of their ow
 Read first: sft.py.  Chapter 19.
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 
 import torch
@@ -28,18 +29,17 @@ def best_fit(lengths: Sequence[int], room: int) -> list[list[int]]:
     Raises ValueError for an empty text and for one that is longer than room.
     """
     check_count("room", room, 1)
-    rows, left = [], []
+    rows, spaces = [], []  # spaces: what each row has left and its number, the least left first
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         if not 1 <= lengths[i] <= room:
             raise ValueError(f"text {i} has {lengths[i]} tokens; 1 to {room} fit a row; shorten it or leave it out")
-        fits = [row for row in range(len(rows)) if left[row] >= lengths[i]]
-        if fits:
-            row = min(fits, key=lambda row: left[row])
-            rows[row].append(i)
-            left[row] -= lengths[i]
-        else:
-            rows.append([i])
-            left.append(room - lengths[i])
+        fits = bisect_left(spaces, (lengths[i], 0))
+        if fits == len(spaces):
+            spaces.append((room, len(rows)))
+            rows.append([])
+        left, row = spaces.pop(fits)
+        rows[row].append(i)
+        insort(spaces, (left - lengths[i], row))
     return rows
 
 
