@@ -38,11 +38,6 @@ def write(actor: GPT2, draw: torch.Generator, temperature: float) -> RollOut:
     )
 
 
-def batch(written: RollOut, **more: torch.Tensor) -> dict[str, torch.Tensor]:
-    names = ("ids", "is_token", "is_answer")
-    return {name: getattr(written, name) for name in names} | {"old": written.log_probs} | more
-
-
 def heard(model, written: RollOut, temperature: float) -> torch.Tensor:
     with torch.no_grad():
         return token_log_probs(model(written.ids, is_token=written.is_token) / temperature, written.ids)
@@ -70,7 +65,7 @@ def test_grpo_and_its_siblings_learn_to_write_the_good_token(loss, advantages, w
             advantages=advantages(scores(written).view(-1, G)), reference=heard(reference, written, temperature)
         )
         for _ in range(2):
-            value, figures = update(batch(written, **judged))
+            value, figures = update(written.batch(**judged))
             if update.done == 1:  # fresh answers and the reference itself: nothing but the advantages' mean
                 assert abs(figures["kl"]) < 1e-9
                 lengths = is_target(written.is_answer).sum(1)
@@ -98,7 +93,7 @@ def test_ppo_learns_to_write_the_good_token():
         judged = judge(scores(written), old, heard(models.reference, written, temperature), values, mask, beta=0.01)
         wrong.append(float(((values - judged.returns) ** 2)[mask].mean()))
         for _ in range(3):
-            _, figures = update(batch(written, values=values, advantages=judged.advantages, returns=judged.returns))
+            _, figures = update(written.batch(values=values, advantages=judged.advantages, returns=judged.returns))
             if update.done == 1:
                 assert figures["clipped"] == 0 and figures["ratio"] == pytest.approx(1, abs=1e-5)
     assert sum(got[-5:]) / 5 > sum(got[:3]) / 3 + 0.3, got
