@@ -68,6 +68,12 @@ class Chat:
         """The conversation so far and the assistant's header: what the model goes on from, until it says `end`."""
         return self.render(messages).ids + self.header("assistant")
 
+    def answered(self, messages: Sequence[Message], answer: str) -> Rendered:
+        """The prompt and one answer to it, up to its end, as a model writes it: earlier answers are not marked. For
+        what judges an answer by its prompt: preferences, rewards."""
+        prompt, words = self.prompt(messages), [*self.plain(answer), self.end]
+        return Rendered(prompt + words, [False] * len(prompt) + [True] * len(words))
+
     def header(self, role: str) -> list[int]:
         return [self.start, *self.plain(f"{role}\n")]
 

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from course_lib.foundations.checks import check_within
-from course_lib.posttraining.checks import check_alike, check_numbers
+from course_lib.posttraining.checks import check_alike, check_numbers, check_positive
 from course_lib.posttraining.kl import k3, log_ratio, reweighed
 from course_lib.posttraining.log_probs import check_masked, is_target, row_means, token_log_probs
 from course_lib.posttraining.ppo import surrogate
@@ -100,18 +100,21 @@ def on_answers(
     loss: Callable[..., Tensor],
     beta: float = 0.0,
     reweigh: bool = False,
+    temperature: float = 1.0,
     **settings: Any,
 ) -> tuple[Tensor, dict[str, float]]:
     """For Update: loss=partial(on_answers, loss=grpo_loss, beta=0.04), and so for dr_grpo, dapo and gspo.
 
-    batch: ids, is_token, is_answer [B T], old [B N], advantages [B]; with β above 0 also reference [B N].
-    reweigh: the penalty by π / π_old. A loss that is a mean over tokens (dapo) needs weigh=sft.n_targets.
+    batch: as rollout.RollOut gives it: ids, is_token, is_answer [B T], old [B N]; and advantages [B]; with β above 0
+    also reference [B N]. reweigh: the penalty by π / π_old. temperature: the roll-out's, else no ratio would start at
+    1. A loss that is a mean over tokens (dapo) needs weigh=sft.n_targets.
     """
     check_within("beta", beta, 0, float("inf"))
     if beta and "reference" not in batch:
         raise ValueError(f"beta is {beta}, but the batch has no reference; add the frozen model's log-probabilities")
     ids, old, mask = batch["ids"], batch["old"], is_target(batch["is_answer"])
-    log_probs = token_log_probs(model(ids, is_token=batch["is_token"]), ids)
+    check_positive("temperature", temperature)
+    log_probs = token_log_probs(model(ids, is_token=batch["is_token"]) / temperature, ids)
     if not beta:
         return loss(log_probs, old, batch["advantages"], mask, **settings), {}
     penalty = kl_penalty(log_probs, batch["reference"], beta=beta, old=old if reweigh else None)

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from course_lib.foundations.checks import check_within
-from course_lib.posttraining.checks import check_alike, check_frozen, check_numbers
+from course_lib.posttraining.checks import check_alike, check_frozen, check_numbers, check_positive
 from course_lib.posttraining.gae import gae, whiten
 from course_lib.posttraining.kl import k1, k3, log_ratio
 from course_lib.posttraining.log_probs import check_masked, is_target, masked_mean, row_sums, token_log_probs
@@ -174,11 +174,14 @@ def ppo_loss(
     clip: float = 0.2,
     value_clip: float = 0.2,
     value_weight: float = 0.1,
+    temperature: float = 1.0,
 ) -> tuple[Float[Tensor, ""], dict[str, float]]:
-    """For Update: loss=ppo_loss, weigh=sft.n_targets. batch: ids, is_token, is_answer [B T], and old, values,
-    advantages, returns [B N] from writing and `judge`. No dropout: old and new would differ before any update."""
+    """For Update: loss=ppo_loss, weigh=sft.n_targets. batch: rollout.RollOut's (ids, is_token, is_answer [B T], old
+    [B N]), and values, advantages, returns [B N] from `judge`. temperature: the roll-out's. No dropout: old and new
+    would differ before any update."""
     ids, is_token, mask = batch["ids"], batch["is_token"], is_target(batch["is_answer"])
-    log_probs = token_log_probs(learners["actor"](ids, is_token=is_token), ids)
+    check_positive("temperature", temperature)
+    log_probs = token_log_probs(learners["actor"](ids, is_token=is_token) / temperature, ids)
     values = learners["critic"](ids, is_token=is_token)[:, :-1, 0]
     policy = policy_loss(log_probs, batch["old"], batch["advantages"], mask, clip=clip)
     value = value_loss(values, batch["values"], batch["returns"], mask, clip=value_clip)

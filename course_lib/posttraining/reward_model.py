@@ -80,7 +80,8 @@ def reward_loss(
 ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
     """The loss of a batch of pairs, and what to watch: accuracy, mean gap between the scores, mean score.
 
-    batch: "chosen" and "rejected", each as from sft.padded, row i being one pair; "margin" [B] if there is one.
+    batch: "chosen" and "rejected", each as from sft.padded of Chat.answered, row i of both being one pair; "margin" [B]
+    if there is one.
     Raises ValueError for a negative centring.
     """
     if not centring >= 0:

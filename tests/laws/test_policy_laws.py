@@ -221,7 +221,8 @@ def test_std_lifts_hard_and_easy_prompts_alike():
 
 @given(SEEDS)
 def test_the_share_of_each_token(seed):
-    """∂L/∂log π of token t at ratio 1 is -A_i times: 1/(B |o_i|), 1/(B · limit), 1/Σ|o|, and for GSPO 1/(B |o_i|)."""
+    """∂L/∂log π of token t at ratio 1 is -A_i times: 1/(B |o_i|), 1/(B · limit), 1/Σ|o|, and for GSPO 1/(B |o_i|).
+    A token's penalty weighs as much."""
     mask, advantages = ragged(seed), normal(seed, 4)
     log_probs = normal(seed + 1, 4, 7).requires_grad_()
     lengths = mask.sum(1, keepdim=True).double()
@@ -232,8 +233,11 @@ def test_the_share_of_each_token(seed):
         "gspo": 1 / (4 * lengths),
     }
     for name, loss in ALL.items():
-        (found,) = torch.autograd.grad(loss(log_probs, log_probs.detach(), advantages, mask), log_probs)
-        close(found, -advantages[:, None] * shares[name] * mask)
+        penalty = torch.zeros(4, 7, dtype=torch.float64, requires_grad=True)
+        found = loss(log_probs, log_probs.detach(), advantages, mask, penalty=penalty)
+        by_log_prob, by_penalty = torch.autograd.grad(found, (log_probs, penalty))
+        close(by_log_prob, -advantages[:, None] * shares[name] * mask)
+        close(by_penalty, shares[name] * mask)
 
 
 @given(SEEDS)

@@ -65,6 +65,15 @@ def test_a_prompt_is_the_beginning_of_the_whole_text_and_the_answer_follows(mess
             assert not is_answer[len(prompt) - 1] and all(is_answer[len(prompt) : end]) and not is_answer[end]
 
 
+@given(MESSAGES, CONTENTS)
+def test_an_answer_to_a_prompt_is_the_last_of_the_conversation_that_it_makes(messages, answer):
+    text, whole = CHAT.answered(messages, answer), CHAT.render([*messages, said("assistant", answer)])
+    n = len(text.ids)
+    assert whole.ids[:n] == text.ids and text.ids[-1] == CHAT.end and not any(whole.is_answer[n:])
+    first = text.is_answer.index(True)
+    assert text.is_answer[first:] == whole.is_answer[first:n] and text.ids[:first] == CHAT.prompt(messages)
+
+
 def test_encoded_at_once_the_header_would_reach_into_the_answer():
     messages = [said("user", "a"), said("assistant", "\n")]
     at_once = TOKENIZER.encode(chatml(messages))

@@ -21,6 +21,7 @@ from course_lib.hub import load_gpt2
 from course_lib.hub.gpt2 import key_map
 from course_lib.posttraining.chat import END, START, Chat
 from course_lib.posttraining.log_probs import entropies, token_log_probs
+from course_lib.posttraining.packing import best_fit, packed, packed_logits, places
 from course_lib.posttraining.reward_model import RewardModel, reward_loss
 from course_lib.posttraining.sft import n_targets, padded, sft_loss, shortened
 from course_lib.training.loop import warmup_cosine
@@ -196,6 +197,48 @@ def test_cut_texts_keep_the_marks_that_trl_keeps(theirs, chat, tmp_path, longest
     assert torch.equal(batch["ids"], theirs_batch["input_ids"])
     assert torch.equal(batch["is_token"], theirs_batch["attention_mask"].bool())
     assert torch.equal(batch["is_answer"], theirs_batch["labels"] != -100)
+
+
+def test_an_answer_to_a_prompt_has_the_marks_of_trls_completions(theirs, chat, tmp_path):
+    """The last answer alone; theirs goes on to the line break behind it."""
+    from trl import SFTConfig, SFTTrainer
+
+    columns = {"prompt": [talk[:-1] for talk in TALKS], "completion": [talk[-1:] for talk in TALKS]}
+    args = arguments(tmp_path, SFTConfig, assistant_only_loss=True, completion_only_loss=True)
+    data = prepared(SFTTrainer, GPT2LMHeadModel(sizes(theirs)), args, columns, theirs).train_dataset
+    for messages, ids, labels in zip(TALKS, data["input_ids"], data["labels"]):
+        ours = chat.answered(messages[:-1], messages[-1]["content"])
+        assert ids == ours.ids + chat.plain("\n")
+        assert labels == [i if mine else -100 for i, mine in zip(ours.ids, ours.is_answer)] + [-100]
+
+
+@pytest.mark.parametrize("room", [40, 64])
+def test_packed_rows_and_places_are_trls_and_so_is_what_a_model_reads_in_them(
+    theirs, chat, float64_reference, agree, tmp_path, room
+):
+    """Which texts share a row may differ among texts of one length; how full the rows are does not. transformers finds
+    the texts of a row by their positions."""
+    from datasets import Dataset
+    from trl import pack_dataset
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    texts = [chat.render(messages) for messages in TALKS * 2 if len(chat.render(messages).ids) <= room]
+    rows = pack_dataset(Dataset.from_dict({"input_ids": [text.ids for text in texts]}), room)
+    found = best_fit([len(text.ids) for text in texts], room)
+    full = sorted(sum(len(texts[i].ids) for i in row) for row in found)
+    assert full == sorted(len(row) for row in rows["input_ids"]) and max(map(len, found)) > 1
+    batch = packed(texts, room, pad=0)
+    collate = DataCollatorForLanguageModeling(pad_token_id=0, return_position_ids=True)
+    for row, ids, text_of in zip(found, batch["ids"], batch["text_of"]):
+        lengths = [len(texts[i].ids) for i in row]
+        theirs_row = collate([{"input_ids": ids[: sum(lengths)].tolist(), "seq_lengths": lengths}])
+        assert torch.equal(places(text_of[None])[:, : sum(lengths)], theirs_row["position_ids"])
+    reference = scrambled(GPT2LMHeadModel(sizes(theirs)))
+    reference.save_pretrained(tmp_path)
+    ours = load_gpt2(tmp_path, dtype=torch.float64)
+    with float64_reference():
+        expected = reference(input_ids=batch["ids"], position_ids=places(batch["text_of"]), use_cache=False).logits
+    agree(packed_logits(ours, batch["ids"], batch["text_of"]), expected)
 
 
 def test_log_probs_and_entropies_are_trls(agree):

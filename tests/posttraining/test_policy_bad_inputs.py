@@ -115,6 +115,11 @@ CASES = [
         "beta is 0.04, but the batch has no reference; add the frozen model's log-probabilities",
     ),
     (lambda: grpo.on_answers(MODEL, BATCH, loss=grpo.grpo_loss, beta=-1), ValueError, r"beta \(-1\) must lie in"),
+    (
+        lambda: grpo.on_answers(MODEL, BATCH, loss=grpo.grpo_loss, temperature=0),
+        ValueError,
+        r"temperature \(0\) must be",
+    ),
     (lambda: dr_grpo.dr_grpo_loss(LP, OLD, ADV, ONES, limit=2), ValueError, "an answer has 3 tokens, the limit is 2"),
     (lambda: dr_grpo.dr_grpo_loss(LP, OLD, ADV, ONES, limit=0), ValueError, r"limit \(0\) must be at least 1"),
     (

@@ -6,8 +6,11 @@ import torch
 from course_lib.foundations.gpt2_bpe import GPT2Tokenizer
 from course_lib.foundations.tokenizer import CharTokenizer
 from course_lib.models.gpt2 import GPT2, GPT2Config
+from course_lib.models.gpt3 import GPT3, GPT3Config
 from course_lib.posttraining import log_probs
 from course_lib.posttraining.chat import Chat, Rendered, chatml
+from course_lib.posttraining.lora import LoRALinear, add_lora, merge
+from course_lib.posttraining.packing import best_fit, own_text, packed, packed_logits, places
 from course_lib.posttraining.reward_model import RewardModel, accuracy, bradley_terry, off_centre, reward_loss
 from course_lib.posttraining.sft import padded, sft_loss, shortened
 
@@ -20,6 +23,7 @@ MODEL = GPT2(GPT2Config(n_vocab=5))
 JUDGE = RewardModel(MODEL)
 TEXT, SILENT = Rendered([1, 2, 3, 4], [False, False, True, True]), Rendered([1, 2], [True, False])
 PAIR = {name: padded([TEXT], 0) for name in ("chosen", "rejected")}
+LAYER = torch.nn.Linear(6, 4)
 NAN, INF = torch.nan, torch.inf
 
 
@@ -84,6 +88,36 @@ CASES = [
         r"at least 0; 0.01 is usual",
     ),
     (lambda: reward_loss(JUDGE, PAIR, centring=NAN), ValueError, r"centring \(nan\) must be at least 0"),
+    # packing
+    (lambda: best_fit([3, 9], 8), ValueError, "text 1 has 9 tokens; 1 to 8 fit a row; shorten it or leave it out"),
+    (lambda: best_fit([3, 0], 8), ValueError, "text 1 has 0 tokens"),
+    (lambda: best_fit([3], 0), ValueError, r"room \(0\) must be at least 1"),
+    (lambda: packed([], 8, 0), ValueError, "none of 0 texts has a word of an answer"),
+    (lambda: packed([SILENT], 8, 0), ValueError, "none of 1 texts has a word of an answer to learn"),
+    (lambda: own_text(T([[0, 1, 0]])), ValueError, r"row 0 of text_of is \[0, 1, 0\]; a text must lie in one piece"),
+    (lambda: places(T([[0, 0], [2, 1]])), ValueError, r"row 1 of text_of is \[2, 1\]"),
+    (lambda: places(T([0, 1])), ValueError, r"text_of \(2,\) of torch.int64 must be whole numbers \[B T\]"),
+    (lambda: places(T([[0.0, 1]])), ValueError, "whole numbers"),
+    (lambda: packed_logits(GPT3(GPT3Config(n_vocab=5)), IDS, 0 * IDS), TypeError, "GPT2 and Llama, not for GPT3; use"),
+    (lambda: packed_logits(MODEL, IDS, T([[0, 0]])), ValueError, "positions"),
+    # LoRA
+    (lambda: LoRALinear(LAYER, 5), ValueError, r"rank \(5\) is above 4, the most that a matrix \(4, 6\) has"),
+    (lambda: LoRALinear(LAYER, 0), ValueError, r"rank \(0\) must be at least 1"),
+    (lambda: LoRALinear(LAYER, 2, alpha=0), ValueError, r"alpha \(0\) must be above 0 .* rank = 2 scales nothing"),
+    (lambda: LoRALinear(LAYER, 2, alpha=NAN), ValueError, "must be above 0"),
+    (lambda: LoRALinear(LAYER, 2, alpha=INF), ValueError, "finite"),
+    (
+        lambda: add_lora(MODEL, ["to_q"], 2),
+        ValueError,
+        r"no Linear is named \['to_q'\]; .* has \['down', 'to_out'",
+    ),
+    (lambda: add_lora(MODEL, [], 2), ValueError, "no Linear is named"),
+    (
+        lambda: add_lora(torch.nn.Sequential(LoRALinear(LAYER, 2)), ["base"], 2),
+        ValueError,
+        "has LoRA already; merge",
+    ),
+    (lambda: merge(MODEL), ValueError, "the model has no LoRA to merge; call add_lora first"),
 ]
 
 
