@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from course_lib.foundations.checks import check_floating, check_within
-from course_lib.posttraining.checks import check_numbers
+from course_lib.posttraining.checks import check_numbers, check_positive
 from course_lib.posttraining.log_probs import is_target, row_sums, token_log_probs
 
 
@@ -36,10 +36,11 @@ def reinforce_loss(
     return -row_sums(weights * log_probs, mask).mean()
 
 
-def reinforce(policy: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, ""]:
-    """reinforce_loss of a batch, for training/step.py's Update: RollOut.batch(advantages=…). Written at temperature 1,
-    by this policy as it is now: a second update on the same answers is no policy gradient any more."""
-    log_probs = token_log_probs(policy(batch["ids"], is_token=batch["is_token"]), batch["ids"])
+def reinforce(policy: nn.Module, batch: dict[str, Tensor], *, temperature: float = 1.0) -> Float[Tensor, ""]:
+    """For Update: reinforce_loss of RollOut.batch(advantages=…), written at `temperature` by this policy as it is now.
+    A second update on the same answers is no policy gradient any more."""
+    check_positive("temperature", temperature)
+    log_probs = token_log_probs(policy(batch["ids"], is_token=batch["is_token"]) / temperature, batch["ids"])
     return reinforce_loss(log_probs, batch["is_answer"], batch["advantages"])
 
 

@@ -49,7 +49,7 @@ class RollOut:
 
     def batch(self, **more: Tensor) -> dict[str, Tensor]:
         """What training/step.py's Update cuts into pieces: ids, is_token, is_answer, old (log_probs), and more, such as
-        advantages. At another temperature than 1 the loss must divide its logits by it, too, or no ratio is 1."""
+        advantages. The loss must be told the temperature, or its ratio begins elsewhere than at 1."""
         return dict(ids=self.ids, is_token=self.is_token, is_answer=self.is_answer, old=self.log_probs, **more)
 
 

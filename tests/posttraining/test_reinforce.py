@@ -43,6 +43,17 @@ def test_a_batch_in_pieces_leads_the_same_way():
     torch.testing.assert_close(policies[0].table.grad, policies[1].table.grad, atol=1e-12, rtol=0)
 
 
+def test_what_was_written_at_a_temperature_is_learned_at_it():
+    """As by a policy whose logits are that much larger; by the chain rule its gradient is divided, too."""
+    warm, cold = TokenPolicy(4, 3, end=0), TokenPolicy(4, 3, end=0)
+    warm.table.data = torch.randn(warm.table.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    cold.table.data = warm.table.data / 0.5
+    batch = write(cold, torch.Generator().manual_seed(0))[1]
+    (found,) = torch.autograd.grad(reinforce(warm, batch, temperature=0.5), warm.table)
+    (wanted,) = torch.autograd.grad(reinforce(cold, batch), cold.table)
+    torch.testing.assert_close(found, wanted / 0.5, atol=1e-12, rtol=0)
+
+
 def test_the_batch_is_what_was_written():
     policy = TokenPolicy(4, 3, end=0)
     rolled, batch = write(policy, torch.Generator().manual_seed(0))
