@@ -121,7 +121,7 @@ def write_answers(
             token, log_prob = token.masked_fill(~goes_on, end), log_prob.masked_fill(~goes_on, 0)
         words[held, t], log_probs[held, t], is_answer[held, t] = token, log_prob, goes_on
         if end is not None:
-            goes_on = goes_on & (token != end)
+            goes_on = token != end
         if t + 1 == limit or not (n_left := int(goes_on.sum())):
             break
         if 2 * n_left <= len(held):
