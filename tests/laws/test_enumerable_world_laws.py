@@ -117,7 +117,7 @@ def test_values_are_means_of_what_is_to_come(seed, shape):
 
 @pytest.mark.parametrize("shape", [(3, 3, 0), (2, 3, None)])
 def test_roll_outs_are_as_frequent_as_listed(shape):
-    """And each says its own log-probability to 1e-10, though most of those left end, and are dropped, after each word."""
+    """And each says its own log-probability to 1e-10, though most that are left end, and are dropped, word by word."""
     policy, n = some_policy(3, shape), 20_000
     policy.table.data[:, 0] += 2
     ids, is_answer = policy.answers()
