@@ -160,6 +160,13 @@ def test_weights_are_those_of_the_moment():
     assert not torch.equal(before.log_probs, after.log_probs)
 
 
+def test_each_policy_is_read_by_the_fastest_reader_that_can():
+    readers = {name: type(fastest_reader(build(name), 9)).__name__ for name in MODELS}
+    assert readers == {"GPT-2": "FastGPTReader", "GPT-3": "LlamaReader", "Llama": "FastReader", "MLA": "FastReader"}
+    rolled = roll_out(build("Llama").bfloat16(), PROMPT, is_token=IS_TOKEN, generator=chance(), **KNOBS)
+    assert rolled.log_probs.dtype == torch.bfloat16  # FastReader has no 16 bits, LlamaReader has
+
+
 def test_dropout_is_refused_in_training_mode_alone():
     model = GPT2(GPT2Config(n_vocab=V, context=24, dropout=0.1))
     with pytest.raises(ValueError, match=r"training mode with dropout 0.1.*call policy.eval\(\)"):
