@@ -18,8 +18,6 @@ class Reference(nn.Module):
     def __init__(self, policy: nn.Module):
         super().__init__()
         self.model = copy.deepcopy(policy).requires_grad_(False)
-        for parameter in self.model.parameters():
-            parameter.grad = None
         self.eval()
 
     @torch.no_grad()
