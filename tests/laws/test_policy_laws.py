@@ -286,6 +286,23 @@ def test_gspo_clips_all_tokens_of_an_answer_or_none(seed):
         close(row[m], 0.0 if clipped else float(-a * s / (4 * m.sum())), 1e-12)
 
 
+@pytest.mark.parametrize(
+    ("loss", "inside", "outside"),
+    [
+        (grpo_loss, (0.81, 1.19), (0.79, 1.21)),
+        (dapo_loss, (0.81, 1.27), (0.79, 1.29)),
+        (gspo_loss, (1 - 2.9e-4, 1 + 3.9e-4), (1 - 3.1e-4, 1 + 4.1e-4)),
+    ],
+)
+def test_the_published_widths(loss, inside, outside):
+    """An answer of one token: below 1 with A = -1, above with A = 1."""
+    old, mask, advantages = torch.zeros(2, 1).double(), torch.ones(2, 1, dtype=torch.bool), torch.tensor([-1.0, 1.0])
+    for ratios, learns in ((inside, True), (outside, False)):
+        log_probs = torch.tensor(ratios, dtype=torch.float64).log()[:, None].requires_grad_()
+        (slopes,) = torch.autograd.grad(loss(log_probs, old, advantages.double(), mask), log_probs)
+        assert ((slopes != 0) == learns).all()
+
+
 def test_overlong_answers_lose_up_to_one():
     lengths = torch.tensor([0, 80, 81, 90, 99, 100, 101, 500])
     found = overlong_penalty(lengths, limit=100, buffer=20)
