@@ -333,3 +333,14 @@ def test_five_steps_of_a_reward_model_are_trls(theirs, chat, float64_reference, 
     batch, body = compared(chat, margins=True), reference.transformer
     every_step_and_weight_agrees(update, batch, ours.body, body, trainer.losses, tmp_path / "after", agree)
     agree(ours.head.weight, reference.score.weight)
+
+
+def test_where_padding_is_known_by_its_id_an_answers_end_is_not_read(theirs, chat, float64_reference, agree, tmp_path):
+    """Answers that stop at their end, as a model writes them, and the end pads: theirs reads one word too early."""
+    ours, reference = judge(theirs, tmp_path)
+    batch = padded([chat.answered(talk[:-1], talk[-1]["content"]) for talk in TALKS], chat.end)
+    before_the_end = batch["is_answer"] & (batch["ids"] != chat.end)
+    with float64_reference():
+        scores = reference(input_ids=batch["ids"], attention_mask=batch["is_token"].long()).logits[:, 0]
+    agree(ours(batch["ids"], before_the_end, batch["is_token"]), scores)
+    assert ((ours(**batch) - scores).abs() > 1e-3).all()
