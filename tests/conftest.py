@@ -10,9 +10,8 @@ from beartype import BeartypeConf, beartype
 checker = types.ModuleType("course_shape_checker")
 checker.check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is welcome where a float is expected
 sys.modules[checker.__name__] = checker
-ROOMS = [
-    f"course_lib.{floor}" for floor in ("foundations", "models", "toys", "decoding.fast_gpt", "decoding.fast_reader")
-]
+FLOORS = ("foundations", "models", "posttraining", "toys", "decoding.fast_gpt", "decoding.fast_reader")
+ROOMS = [f"course_lib.{floor}" for floor in FLOORS]
 jaxtyping.install_import_hook(ROOMS, f"{checker.__name__}.check")
 
 
