@@ -1,4 +1,4 @@
-"""Two small models: a SigLIP whose tower sees tiles, for later chapters too, and a BLIP-3 that reads posters with it."""
+"""Two small models: a SigLIP whose tower sees tiles, for later chapters too; a BLIP-3 that reads posters with it."""
 
 from course_lib.chapters.ch14_blip3 import learning, siglip_tiles
 from course_lib.training.engine import Settings
