@@ -7,7 +7,7 @@ The tower never learns, so its features are computed once for all steps of a tra
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.models.siglip import SigLIPImageTower
 from course_lib.toys.words import END, Words, words_of
 from course_lib.training import checkpoint
+from course_lib.training.loop import train
 from course_lib.zoo.core import put
 
 IMAGE = "▣"
@@ -35,7 +36,8 @@ STOPS = "，。"
 GRIDS = grids_within(9, 3)  # of up to 3×3 tiles
 CONTEXT = 192
 SHAPES = ((1, 2), (2, 1), (2, 2), (2, 3), (3, 2), (3, 3))  # of posters to train on, in tiles
-POOL, BATCH = 512, 48
+POOL, BATCH = 1024, 48
+STEPS, LR = 1000, 3e-3
 N_EXAM = 96
 WEIGHTS = Path(zoo.__file__).parent / "weights" / "siglip-tiles.safetensors"
 
@@ -197,12 +199,15 @@ def marks(model: BLIP3, source: Pool, before: Pool | None = None) -> list[tuple[
     return found
 
 
-def exact(
-    model: BLIP3, source: Pool, counts: Callable[[Thing], bool] = lambda thing: True, before: Pool | None = None
-) -> float:
-    """Share of things, of those that count, whose name is right."""
-    right = [ok for thing, ok in marks(model, source, before) if counts(thing)]
+def share(found: Iterable[tuple[Thing, bool]], counts: Callable[[Thing], bool] = lambda thing: True) -> float:
+    """Share of right ones among the things that count."""
+    right = [ok for thing, ok in found if counts(thing)]
     return sum(right) / len(right)
+
+
+def exact(model: BLIP3, source: Pool, before: Pool | None = None) -> float:
+    """Share of things whose name is right."""
+    return share(marks(model, source, before))
 
 
 @cache
@@ -232,9 +237,19 @@ def second(model: BLIP3) -> float:
 
 
 def measure(model: BLIP3) -> dict[str, float]:
-    """Shapes and digits on posters of 2×2 and 3×3 tiles."""
-    return {
-        f"{name} {side // TILE}×{side // TILE}": exact(model, exam(side, side), counts)
-        for side in (2 * TILE, 3 * TILE)
-        for name, counts in (("shapes", lambda t: not t.is_digit), ("digits", lambda t: t.is_digit))
-    } | {"second picture": second(model)}
+    """Shapes and digits on posters of 2×2 and 3×3 tiles; things of a poster that follows another."""
+    figures = {}
+    for n in (2, 3):
+        found = marks(model, exam(n * TILE, n * TILE))
+        figures[f"shapes {n}×{n}"] = share(found, lambda thing: not thing.is_digit)
+        figures[f"digits {n}×{n}"] = share(found, lambda thing: thing.is_digit)
+    return figures | {"second picture": second(model)}
+
+
+def taught(
+    model: BLIP3, source: Pool, steps: int, seed: int, *, progress: Callable[[Iterable], Iterable] = iter
+) -> BLIP3:
+    """Trained in place on posters of the pool, in eval mode."""
+    stream = (drawn_from(source, 10_000 * seed + step, BATCH) for step in range(steps))
+    train(model, stream, steps=steps, lr=LR, weight_decay=0.05, loss=loss, progress=progress, history=[])
+    return model.eval()
