@@ -25,8 +25,8 @@ from course_lib.toys.words import Words
 
 BATCH = 128
 CONTEXT = 16
-N_BATCHES = 128
-SQUEEZED = 2 * TILE  # sides of the posters that are shown squeezed
+N_BATCHES = 96
+SIDES = (TILE, TILE, 2 * TILE, 3 * TILE)  # of the posters, in turns; the larger ones are shown squeezed
 N_EXAM = 320
 
 Batch = tuple[Float[Tensor, "B 3 32 32"], Int[Tensor, "B L"]]
@@ -51,9 +51,11 @@ def encode(texts: list[str]) -> Int[Tensor, "M L"]:
 
 
 def build() -> SigLIP:
-    image = ImageConfig(height=TILE, width=TILE, patch=8, n_layers=3)
+    image = ImageConfig(height=TILE, width=TILE, patch=8)
     text = TextConfig(n_vocab=words().n_vocab, context=CONTEXT, d_model=32, n_layers=1)
-    return SigLIP(SigLIPConfig(image=image, text=text))
+    model = SigLIP(SigLIPConfig(image=image, text=text))
+    torch.nn.init.constant_(model.logit_bias, -5)  # about -ln 127: one pair of 128 belongs together
+    return model
 
 
 def batches(step: int) -> Batch:
@@ -64,7 +66,7 @@ def batches(step: int) -> Batch:
 def batch(number: int) -> Batch:
     """In turns: of all 128 names one picture each; two or three things of three colours. So what is red tells pictures
     apart, not only whether something is."""
-    first, side = BATCH * number, (TILE, SQUEEZED)[number // 2 % 2]
+    first, side = BATCH * number, SIDES[number // 2 % len(SIDES)]
     if number % 2:
         colours = Dice(14, "palette", number).sample(tuple(COLOURS), 3)
         drawn = posters(range(first, first + BATCH), side, side, n_things=(2, 3), colours=colours)
