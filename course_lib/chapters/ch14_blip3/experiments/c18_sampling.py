@@ -76,7 +76,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"steps": 4, "n_posters": 64},
-    full={"steps": 400, "n_posters": 2048},
+    full={"steps": 300, "n_posters": 1024},
     quick_seeds=(0,),
     labels={
         "right": "读对的东西：每行一种预算（5、20 个词元），各自采样、一起采样",

@@ -21,7 +21,7 @@ RADIUS = range(RADII[0], RADII[1] + 1)
 def flops(model, grids) -> int:
     """Multiplications and additions of one poster's way from its pixels to the logits of a text of 8 tokens."""
     seen = learning.views(poster(0, SIDE, SIDE).picture, grids)
-    text = learning.encode(learning.IMAGE + "红色的是圆形。")
+    text = learning.encode(learning.IMAGE + "红色圆形，蓝色7。")
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model([text], [seen.views], [seen.is_patch])
     return counter.get_total_flops()
@@ -83,7 +83,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"steps": 3, "n_posters": 48},
-    full={"steps": 400, "n_posters": 1536},
+    full={"steps": 300, "n_posters": 1024},
     quick_seeds=(0,),
     labels={
         "tokens": "一张海报的词元：只有压小的图、1×2、2×2、3×3",
