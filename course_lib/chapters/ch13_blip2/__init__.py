@@ -1,0 +1,1 @@
+"""Chapter 13: what only this chapter needs."""
