@@ -1,0 +1,240 @@
+"""A small BLIP-3 that reads posters: a frozen SigLIP tower, a Perceiver resampler, a GPT that learns too, one loss.
+
+B posters · V views of a poster, the squeezed one first · N patches of a view · D width of the tower · T tokens
+    ▣红色的是圆形，蓝色的是数字7。     ▣ stands where the picture goes; things in an order by lot
+A question is how such a text begins: 红色的是 is answered by 圆形. What is asked is what there is, not where.
+The tower never learns, so its features are computed once for all steps of a training.  Chapter 14.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from course_lib import zoo
+from course_lib.chapters.ch14_blip3 import siglip_tiles
+from course_lib.chapters.ch14_blip3.posters import TILE, UNSEEN, WHATS, Poster, Thing, posters
+from course_lib.data.world.captions import ZH
+from course_lib.data.world.scenes import COLOURS
+from course_lib.decoding.generation import greedy
+from course_lib.foundations.tiles import Grid, grids_within, is_patch, resize, tiling_of, views_of
+from course_lib.models.blip3 import BLIP3, BLIP3Config, BLIP3Reader, text_loss
+from course_lib.models.gpt2 import GPT2, GPT2Config
+from course_lib.models.siglip import SigLIPImageTower
+from course_lib.toys.words import END, Words, words_of
+from course_lib.training import checkpoint
+from course_lib.zoo.core import put
+
+IMAGE = "▣"
+STOPS = "，。"
+GRIDS = grids_within(9, 3)  # of up to 3×3 tiles
+CONTEXT = 192
+SHAPES = ((1, 2), (2, 1), (2, 2), (2, 3), (3, 2), (3, 3))  # of posters to train on, in tiles
+POOL, BATCH = 512, 48
+N_EXAM = 96
+WEIGHTS = Path(zoo.__file__).parent / "weights" / "siglip-tiles.safetensors"
+
+Batch = tuple[Float[Tensor, "B V N D"], Int[Tensor, "B T"]]
+
+
+class Views(NamedTuple):
+    """What the tower sees of a picture, and where that is not empty."""
+
+    views: Float[Tensor, "V 3 32 32"]
+    is_patch: Bool[Tensor, "V N"]
+
+
+@cache
+def words() -> Words:
+    names = [siglip_tiles.named(colour, what) for colour in COLOURS for what in WHATS]
+    return Words([*names, IMAGE, STOPS, "的是"])
+
+
+def image_id() -> int:
+    return words().ids[IMAGE]
+
+
+def encode(text: str) -> Int[Tensor, " T"]:
+    """As it stands, nothing behind it."""
+    ids = words().encode([text], len(text) + 1)[0]
+    return ids[ids != END]
+
+
+def read(ids: Int[Tensor, " T"]) -> str:
+    """Up to END."""
+    names, said = {i: word for word, i in words().ids.items()}, ids.tolist()
+    return "".join(names.get(i, "") for i in said[: said.index(END) if END in said else None])
+
+
+def text_of(poster: Poster) -> str:
+    """红色的是圆形，蓝色的是数字7。"""
+    return "，".join(said_of(thing) for thing in poster.things) + "。"
+
+
+def said_of(thing: Thing) -> str:
+    return f"{ZH[thing.colour]}的是{thing.name}"
+
+
+@cache
+def tower() -> SigLIPImageTower:
+    """The image tower of siglip-tiles."""
+    model = siglip_tiles.build()
+    put(model, checkpoint.read(WEIGHTS)[0])
+    return model.image.requires_grad_(False).eval()
+
+
+def build(n_latents: int = 4, *, together: bool = False) -> BLIP3:
+    """n_latents: Q, tokens of a view; together: of all views of a picture."""
+    config = BLIP3Config(image_id=image_id(), n_latents=n_latents, together=together)
+    model = BLIP3(config, tower(), GPT2(GPT2Config(n_vocab=words().n_vocab, context=CONTEXT)))
+    model.register_state_dict_post_hook(without_tower)
+    return model
+
+
+def without_tower(model: BLIP3, state: dict[str, Tensor], prefix: str, _) -> None:
+    """The tower lies with siglip-tiles; what is kept of a model is what learns."""
+    for name in [name for name in state if name.startswith(f"{prefix}tower.")]:
+        del state[name]
+
+
+def views(picture: Float[Tensor, "3 H W"], grids: Sequence[Grid] | None = GRIDS) -> Views:
+    """The squeezed picture and its tiles in the best of the grids; None: the squeezed one alone."""
+    if grids is None:
+        return Views(resize(picture, TILE, TILE)[None], torch.ones(1, tower().config.n_patches, dtype=torch.bool))
+    tiling = tiling_of(*picture.shape[1:], TILE, grids)
+    return Views(views_of(picture, tiling), is_patch(tiling, tower().config.patch))
+
+
+def answer(
+    model: BLIP3,
+    pictures: Sequence[Float[Tensor, "3 _ _"]],
+    question: str = "",
+    *,
+    grids: Sequence[Grid] | None = GRIDS,
+) -> list[str]:
+    """What follows in each text: ▣红色的是 → 圆形. Without a question all that the model says: 红色的是圆形，…。"""
+    seen = [views(picture, grids) for picture in pictures]
+    prompt = encode(IMAGE + question).expand(len(pictures), -1)
+    reader = BLIP3Reader(model, CONTEXT, *zip(*seen))
+    n_new = 4 if question else 32
+    said = [read(row) for row in greedy(reader, prompt, n_new, end=END)]
+    return [up_to_stop(text) for text in said] if question else said
+
+
+def up_to_stop(text: str) -> str:
+    """红色圆形，… → 红色圆形"""
+    return text.replace(STOPS[0], STOPS[1]).partition(STOPS[1])[0]
+
+
+class Pool(NamedTuple):
+    """Posters of one size, with what the tower sees."""
+
+    posters: list[Poster]
+    features: Float[Tensor, "M V N D"]
+
+
+@torch.no_grad()
+def pool(numbers: Sequence[int], height: int, width: int, grids: Sequence[Grid] | None = GRIDS, **more) -> Pool:
+    """more: as posters takes it. The posters fill their tiles: nothing is empty."""
+    drawn = posters(numbers, height, width, **more)
+    seen = [views(poster.picture, grids).views for poster in drawn]
+    features = [tower().features(torch.cat(seen[i : i + 64])) for i in range(0, len(seen), 64)]
+    return Pool(drawn, torch.cat(features).unflatten(0, (len(drawn), -1)))
+
+
+def texts(drawn: Sequence[Poster], chance: random.Random) -> list[str]:
+    """Of each what is on it, in another order every time."""
+    return [
+        IMAGE + text_of(poster._replace(things=chance.sample(poster.things, len(poster.things)))) for poster in drawn
+    ]
+
+
+def interleaved(drawn: Sequence[Poster]) -> str:
+    """▣红色的是圆形。▣蓝色的是数字7。 A picture goes before its text."""
+    return "".join(IMAGE + text_of(poster) for poster in drawn)
+
+
+def padded(written: Sequence[str]) -> Int[Tensor, "B T"]:
+    """Each with its END, filled up with END."""
+    return words().encode(written, max(map(len, written)) + 1)
+
+
+def drawn_from(source: Pool, step: int, size: int, n_pictures: int = 1) -> Batch:
+    """size texts of n_pictures posters each, by lot."""
+    chance = random.Random(step)
+    rows = [[chance.randrange(len(source.posters)) for _ in range(n_pictures)] for _ in range(size)]
+    written = ["".join(texts([source.posters[i] for i in row], chance)) for row in rows]
+    return source.features[torch.tensor(rows)].flatten(0, 1), padded(written)
+
+
+def loss(model: BLIP3, batch: Batch) -> Float[Tensor, ""]:
+    """The one loss: of every token of the texts, and of the END that each has."""
+    features, ids = batch
+    rows = [row[: int((row != END).sum()) + 1] for row in ids]
+    return text_loss(model, rows, model.sample(list(features)))
+
+
+@torch.no_grad()
+def marks(model: BLIP3, source: Pool, before: Pool | None = None) -> list[tuple[Thing, bool]]:
+    """For each thing of each poster whether its colour brings its name, to the last word: ▣红色的是 → 圆形.
+
+    before: a poster that stands in front of each, with its text.
+    """
+    pools, found = [source] if before is None else [before, source], []
+    for i in range(0, len(source.posters), 64):
+        tokens = [model.sample(list(each.features[i : i + 64])) for each in pools]
+        led = [interleaved([each.posters[n] for each in pools[:-1]]) for n in range(i, i + len(tokens[0]))]
+        asked = [(n, thing) for n, poster in enumerate(source.posters[i : i + 64]) for thing in poster.things]
+        written = [encode(led[n] + IMAGE + said_of(thing)) for n, thing in asked]
+        row = model.put_in(written, [each[n] for n, _ in asked for each in tokens])
+        right = model.lm.to_vocab(model.hidden(row)[:, :-1]).argmax(-1) == row.ids[:, 1:]
+        found += [(thing, bool(ok[-len(words_of(thing.name)) :].all())) for (_, thing), ok in zip(asked, right)]
+    return found
+
+
+def exact(
+    model: BLIP3, source: Pool, counts: Callable[[Thing], bool] = lambda thing: True, before: Pool | None = None
+) -> float:
+    """Share of things, of those that count, whose name is right."""
+    right = [ok for thing, ok in marks(model, source, before) if counts(thing)]
+    return sum(right) / len(right)
+
+
+@cache
+def exam(height: int = 2 * TILE, width: int = 2 * TILE) -> Pool:
+    """Posters and digits that no training has."""
+    return pool(range(UNSEEN, UNSEEN + N_EXAM), height, width)
+
+
+@cache
+def pool_of(rows: int, columns: int) -> Pool:
+    """What the zoo's model learns from, in one shape."""
+    first = POOL * SHAPES.index((rows, columns))
+    return pool(range(first, first + POOL), rows * TILE, columns * TILE)
+
+
+def batches(step: int) -> Batch:
+    """A shape a step; every third text of the smaller ones has two pictures."""
+    shape = SHAPES[step % len(SHAPES)]
+    two = step // len(SHAPES) % 3 == 2 and shape[0] * shape[1] <= 4
+    return drawn_from(pool_of(*shape), step, BATCH // (1 + two), 1 + two)
+
+
+def second(model: BLIP3) -> float:
+    """Share of things on posters of the exam that are named right behind another poster and its text."""
+    source = exam()
+    return exact(model, source, before=Pool(source.posters[::-1], source.features.flip(0)))
+
+
+def measure(model: BLIP3) -> dict[str, float]:
+    """Shapes and digits on posters of 2×2 and 3×3 tiles."""
+    return {
+        f"{name} {side // TILE}×{side // TILE}": exact(model, exam(side, side), counts)
+        for side in (2 * TILE, 3 * TILE)
+        for name, counts in (("shapes", lambda t: not t.is_digit), ("digits", lambda t: t.is_digit))
+    } | {"second picture": second(model)}
