@@ -1,4 +1,4 @@
-"""Exercises of chapter 14, BLIP-3: tokens of a picture, where a pixel lands, what latents read, a row and its labels."""
+"""Exercises of chapter 14, BLIP-3: tokens of a picture, where a pixel lands, what latents read, a row, its labels."""
 
 import torch
 

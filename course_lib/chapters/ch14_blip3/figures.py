@@ -37,10 +37,10 @@ def plot_views(
     return figure
 
 
-def plot_tiling(photo: UInt8[np.ndarray, "h w 3"], tiling: Tiling, grids: Sequence[Grid]) -> Figure:
+def plot_tiling(photo: UInt8[np.ndarray, "h w 3"], tiling: Tiling, grids: Sequence[Grid], *, n_latents: int) -> Figure:
     """The picture at its size; it in the chosen grid, empty grey, tiles numbered; what survives in every grid.
 
-    photo: the picture with as many pixels as may be drawn, in the shape of the tiling's."""
+    photo: the picture with as many pixels as may be drawn, in the shape of the tiling's. n_latents: tokens of a view."""
     figure = plt.figure(figsize=(7.6, 3.1))
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.15, 1.15])
     side = max(*tiling.canvas, tiling.height, tiling.width)
@@ -59,7 +59,8 @@ def plot_tiling(photo: UInt8[np.ndarray, "h w 3"], tiling: Tiling, grids: Sequen
         row, column = divmod(at, tiling.grid[1])
         _number(middle, (column + 0.5) * tiling.tile, (row + 0.5) * tiling.tile, at + 1)
     rows, columns = tiling.grid
-    middle.set_title(f"{rows}×{columns} 片，放到 {height}×{width}", fontsize=12, loc="center")
+    says = f"{rows}×{columns} 片，放到 {height}×{width}"
+    middle.set_title(f"{says}\n{tiling.n_views} 幅，{tiling.n_views * n_latents:,} 个词元", fontsize=12, loc="center")
     _plot_grids(right, tiling, grids)
     return figure
 

@@ -82,7 +82,7 @@ def _tower(axis: Axes, V: int, N: int, D: int, n_layers: int) -> None:
             line(axis, (middle, y + 0.77), (middle, y + 0.38), head=True)
     _dashed(axis, LEFT - 0.12, 1.95, WIDTH + 0.24, 4.45, "SigLIP 的图像塔，冻住", below=True)
     _purple(axis, [(LEFT + WIDTH, 2.45), (3.5, 2.45), (3.5, ATTENTION), (MIDDLE, ATTENTION)])
-    axis.text(3.42, 4.4, "媒体", fontsize=SMALL, ha="right", color=COLORS["image"])
+    axis.text(3.42, 4.4, "图像\n特征", fontsize=SMALL, ha="right", color=COLORS["image"])
 
 
 def _sampler(axis: Axes, V: int, N: int, D: int, Q: int, n_layers: int) -> None:
@@ -90,7 +90,7 @@ def _sampler(axis: Axes, V: int, N: int, D: int, Q: int, n_layers: int) -> None:
     axis.text(middle, 10.05, "重采样器", ha="center", fontsize=13, color=COLORS["resampler"])
     box(axis, MIDDLE, 9.2, WIDTH, "可学习的向量，每幅一份", f"[{V}, {Q}, {D}]", "paper")
     line(axis, (middle, 8.82), (middle, 1.43), head=True)
-    _sublayer(axis, ATTENTION, 1.02, "q 来自向量\nk、v 来自 [媒体；向量]", f"每个向量看 {N} + {Q} 个键", "user")
+    _sublayer(axis, ATTENTION, 1.02, "q 来自向量；k、v 来自\n[图像特征；向量]", f"每个向量看 {N} + {Q} 个键", "user")
     _sublayer(axis, FORWARD, 0.76, "前馈", f"[{V}, {Q}, {4 * D}] → [{V}, {Q}, {D}]", "system")
     _dashed(axis, MIDDLE - 0.5, 2.35, WIDTH + 1.35, 5.8, f"重复 {n_layers} 次")
 
@@ -152,7 +152,7 @@ def _purple(axis: Axes, corners: Sequence[tuple[float, float]]) -> None:
 
 
 def _dashed(
-    axis: Axes, left: float, bottom: float, width: float, height: float, says: str, below: bool = False
+    axis: Axes, left: float, bottom: float, width: float, height: float, says: str, *, below: bool = False
 ) -> None:
     frame = FancyBboxPatch((left, bottom), width, height, boxstyle="round,pad=0,rounding_size=0.15")
     frame.set(facecolor="none", edgecolor=COLORS["muted"], linestyle="--", linewidth=1.2)
