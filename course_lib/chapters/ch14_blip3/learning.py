@@ -1,13 +1,13 @@
 """A small BLIP-3 that reads posters: a frozen SigLIP tower, a Perceiver resampler, a GPT that learns too, one loss.
 
-B posters · V views of a poster, the squeezed one first · N patches of a view · D width of the tower · T tokens
+B texts · P pictures of a text · V views of a picture, the squeezed one first · N patches of a view · D their width
     ▣红色的是圆形，蓝色的是数字7。     ▣ stands where the picture goes; things in an order by lot
 A question is how such a text begins: 红色的是 is answered by 圆形. What is asked is what there is, not where.
 The tower never learns, so its features are computed once for all steps of a training.  Chapter 14.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -26,8 +26,10 @@ from course_lib.foundations.tiles import Grid, grids_within, is_patch, resize, t
 from course_lib.models.blip3 import BLIP3, BLIP3Config, BLIP3Reader, text_loss
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.models.siglip import SigLIPImageTower
+from course_lib.toys.borrowed import Borrowed
 from course_lib.toys.words import END, Words, words_of
 from course_lib.training import checkpoint
+from course_lib.training.loop import train
 from course_lib.zoo.core import put
 
 IMAGE = "▣"
@@ -35,11 +37,13 @@ STOPS = "，。"
 GRIDS = grids_within(9, 3)  # of up to 3×3 tiles
 CONTEXT = 192
 SHAPES = ((1, 2), (2, 1), (2, 2), (2, 3), (3, 2), (3, 3))  # of posters to train on, in tiles
-POOL, BATCH = 512, 48
-N_EXAM = 96
+POOL, BATCH = 1024, 48
+STEPS, LR = 1000, 3e-3
+N_EXAM = 192
+EXAM = range(UNSEEN, UNSEEN + N_EXAM)
 WEIGHTS = Path(zoo.__file__).parent / "weights" / "siglip-tiles.safetensors"
 
-Batch = tuple[Float[Tensor, "B V N D"], Int[Tensor, "B T"]]
+Batch = tuple[Float[Tensor, "B P V N D"], Bool[Tensor, "B P V N"], Int[Tensor, "B T"]]
 
 
 class Views(NamedTuple):
@@ -91,15 +95,7 @@ def tower() -> SigLIPImageTower:
 def build(n_latents: int = 4, *, together: bool = False) -> BLIP3:
     """n_latents: Q, tokens of a view; together: of all views of a picture."""
     config = BLIP3Config(image_id=image_id(), n_latents=n_latents, together=together)
-    model = BLIP3(config, tower(), GPT2(GPT2Config(n_vocab=words().n_vocab, context=CONTEXT)))
-    model.register_state_dict_post_hook(without_tower)
-    return model
-
-
-def without_tower(model: BLIP3, state: dict[str, Tensor], prefix: str, _) -> None:
-    """The tower lies with siglip-tiles; what is kept of a model is what learns."""
-    for name in [name for name in state if name.startswith(f"{prefix}tower.")]:
-        del state[name]
+    return BLIP3(config, Borrowed(tower()), GPT2(GPT2Config(n_vocab=words().n_vocab, context=CONTEXT)))
 
 
 def views(picture: Float[Tensor, "3 H W"], grids: Sequence[Grid] | None = GRIDS) -> Views:
@@ -132,19 +128,25 @@ def up_to_stop(text: str) -> str:
 
 
 class Pool(NamedTuple):
-    """Posters of one size, with what the tower sees."""
+    """M posters of one size, what the tower sees of them, and where that is not empty."""
 
     posters: list[Poster]
     features: Float[Tensor, "M V N D"]
+    is_patch: Bool[Tensor, "M V N"]
+
+    def of(self, rows: slice) -> "Pool":
+        return Pool(*(part[rows] for part in self))
 
 
 @torch.no_grad()
 def pool(numbers: Sequence[int], height: int, width: int, grids: Sequence[Grid] | None = GRIDS, **more) -> Pool:
-    """more: as posters takes it. The posters fill their tiles: nothing is empty."""
+    """Posters with these numbers. more: as posters takes it."""
     drawn = posters(numbers, height, width, **more)
-    seen = [views(poster.picture, grids).views for poster in drawn]
-    features = [tower().features(torch.cat(seen[i : i + 64])) for i in range(0, len(seen), 64)]
-    return Pool(drawn, torch.cat(features).unflatten(0, (len(drawn), -1)))
+    seen = [views(poster.picture, grids) for poster in drawn]
+    features = [tower().features(torch.cat([each.views for each in seen[i : i + 64]])) for i in range(0, len(seen), 64)]
+    return Pool(
+        drawn, torch.cat(features).unflatten(0, (len(drawn), -1)), torch.stack([each.is_patch for each in seen])
+    )
 
 
 def texts(drawn: Sequence[Poster], chance: random.Random) -> list[str]:
@@ -169,14 +171,14 @@ def drawn_from(source: Pool, step: int, size: int, n_pictures: int = 1) -> Batch
     chance = random.Random(step)
     rows = [[chance.randrange(len(source.posters)) for _ in range(n_pictures)] for _ in range(size)]
     written = ["".join(texts([source.posters[i] for i in row], chance)) for row in rows]
-    return source.features[torch.tensor(rows)].flatten(0, 1), padded(written)
+    return source.features[torch.tensor(rows)], source.is_patch[torch.tensor(rows)], padded(written)
 
 
 def loss(model: BLIP3, batch: Batch) -> Float[Tensor, ""]:
     """The one loss: of every token of the texts, and of the END that each has."""
-    features, ids = batch
+    features, are_patches, ids = batch
     rows = [row[: int((row != END).sum()) + 1] for row in ids]
-    return text_loss(model, rows, model.sample(list(features)))
+    return text_loss(model, rows, model.sample(list(features.flatten(0, 1)), list(are_patches.flatten(0, 1))))
 
 
 @torch.no_grad()
@@ -187,9 +189,10 @@ def marks(model: BLIP3, source: Pool, before: Pool | None = None) -> list[tuple[
     """
     pools, found = [source] if before is None else [before, source], []
     for i in range(0, len(source.posters), 64):
-        tokens = [model.sample(list(each.features[i : i + 64])) for each in pools]
-        led = [interleaved([each.posters[n] for each in pools[:-1]]) for n in range(i, i + len(tokens[0]))]
-        asked = [(n, thing) for n, poster in enumerate(source.posters[i : i + 64]) for thing in poster.things]
+        parts = [each.of(slice(i, i + 64)) for each in pools]
+        tokens = [model.sample(list(each.features), list(each.is_patch)) for each in parts]
+        led = [interleaved([each.posters[n] for each in parts[:-1]]) for n in range(len(tokens[0]))]
+        asked = [(n, thing) for n, poster in enumerate(parts[-1].posters) for thing in poster.things]
         written = [encode(led[n] + IMAGE + said_of(thing)) for n, thing in asked]
         row = model.put_in(written, [each[n] for n, _ in asked for each in tokens])
         right = model.lm.to_vocab(model.hidden(row)[:, :-1]).argmax(-1) == row.ids[:, 1:]
@@ -197,18 +200,21 @@ def marks(model: BLIP3, source: Pool, before: Pool | None = None) -> list[tuple[
     return found
 
 
-def exact(
-    model: BLIP3, source: Pool, counts: Callable[[Thing], bool] = lambda thing: True, before: Pool | None = None
-) -> float:
-    """Share of things, of those that count, whose name is right."""
-    right = [ok for thing, ok in marks(model, source, before) if counts(thing)]
+def share(found: Iterable[tuple[Thing, bool]], counts: Callable[[Thing], bool] = lambda thing: True) -> float:
+    """Share of right ones among the things that count."""
+    right = [ok for thing, ok in found if counts(thing)]
     return sum(right) / len(right)
+
+
+def exact(model: BLIP3, source: Pool, before: Pool | None = None) -> float:
+    """Share of things whose name is right."""
+    return share(marks(model, source, before))
 
 
 @cache
 def exam(height: int = 2 * TILE, width: int = 2 * TILE) -> Pool:
     """Posters and digits that no training has."""
-    return pool(range(UNSEEN, UNSEEN + N_EXAM), height, width)
+    return pool(EXAM, height, width)
 
 
 @cache
@@ -228,13 +234,23 @@ def batches(step: int) -> Batch:
 def second(model: BLIP3) -> float:
     """Share of things on posters of the exam that are named right behind another poster and its text."""
     source = exam()
-    return exact(model, source, before=Pool(source.posters[::-1], source.features.flip(0)))
+    return exact(model, source, before=pool(range(UNSEEN + N_EXAM, UNSEEN + 2 * N_EXAM), 2 * TILE, 2 * TILE))
 
 
 def measure(model: BLIP3) -> dict[str, float]:
-    """Shapes and digits on posters of 2×2 and 3×3 tiles."""
-    return {
-        f"{name} {side // TILE}×{side // TILE}": exact(model, exam(side, side), counts)
-        for side in (2 * TILE, 3 * TILE)
-        for name, counts in (("shapes", lambda t: not t.is_digit), ("digits", lambda t: t.is_digit))
-    } | {"second picture": second(model)}
+    """Shapes and digits on posters of 2×2 and 3×3 tiles; things of a poster that follows another."""
+    figures = {}
+    for n in (2, 3):
+        found = marks(model, exam(n * TILE, n * TILE))
+        figures[f"shapes {n}×{n}"] = share(found, lambda thing: not thing.is_digit)
+        figures[f"digits {n}×{n}"] = share(found, lambda thing: thing.is_digit)
+    return figures | {"second picture": second(model)}
+
+
+def taught(
+    model: BLIP3, source: Pool, steps: int, seed: int, *, progress: Callable[[Iterable], Iterable] = iter
+) -> BLIP3:
+    """Trained in place on posters of the pool, in eval mode."""
+    stream = (drawn_from(source, 10_000 * seed + step, BATCH) for step in range(steps))
+    train(model, stream, steps=steps, lr=LR, weight_decay=0.05, loss=loss, progress=progress, history=[])
+    return model.eval()
