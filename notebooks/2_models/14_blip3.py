@@ -65,7 +65,6 @@ from course_lib.chapters.ch14_blip3 import learning, siglip_tiles
 from course_lib.chapters.ch14_blip3.posters import UNSEEN, poster
 from course_lib.chapters.ch14_blip3.whole_figure import plot_whole
 from course_lib.data.real.pictures import photograph
-from course_lib.foundations.contrastive import similarities
 from course_lib.foundations.perceiver import PerceiverAttention, PerceiverResampler
 from course_lib.foundations.tiles import RELEASED, fit, grids_within, tiling_of
 from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
@@ -107,7 +106,7 @@ show_figure(
         ["缩小的全图", "第 1 片", "第 2 片", "第 3 片", "第 4 片"],
     ),
     alt="一张 64×64 的海报，切成 2×2 片；旁边是缩小的全图和四片，各 32×32。海报上有："
-    + "、".join(f"{thing.colour} {thing.what}" for thing in first.things),
+    + "、".join(map(learning.said_of, first.things)),
 )
 
 # %% [markdown] slideshow={"slide_type": "-"}
@@ -430,7 +429,7 @@ for each in pair_text:
         image_of.append(0)
 counted = [at > 0 and not image for at, image in enumerate(image_of)]
 show_figure(
-    plots.plot_row(slots, image_of, counted),
+    plots.plot_row(slots, image_of, counted, [to_shown(each.picture) for each in pair]),
     alt=f"一行 {len(slots)} 格。文字是“{pair_text}”，第一个占位符换成 {image_of.count(1)} 格，第二个换成 {image_of.count(2)} 格，"
     f"打勾的 {sum(counted)} 格是损失要数的：文字都数，图不数",
 )
@@ -569,10 +568,231 @@ def by_name(weights):  # {"lm.blocks.0…": …} → 一层一层的字典
 
 
 with torch.no_grad():
-    ours, our_loss = whole_blip3(pair_ids, pair_views, by_name(model.named_parameters()), model.config.image_id)
+    weights = by_name(model.named_parameters()) | {"tower": by_name(learning.tower().named_parameters())}
+    ours, our_loss = whole_blip3(pair_ids, pair_views, weights, model.config.image_id)
 assert_close(ours, logits, atol=1e-3, rtol=1e-3)
 assert_close(our_loss, by_room, atol=1e-4, rtol=1e-3)
 print("每一格的分数和损失都相同：", list(ours.shape))
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 一个小 BLIP-3：看得多细，读得多对
+#
+# 课程训练的小 BLIP-3（`blip3-posters`）读过 1×2 到 3×3 片的海报。下面的海报 96×96，训练时没有见过，手写数字也出自没见过的笔迹。每样东西问一句“▣红色的是”，看它接什么。换海报，换切法：
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+LOOKS = {"只看缩小的全图": None, "加 2×2 片": (2, 2), "加 3×3 片": (3, 3)}
+
+
+def asked(number, look):
+    shown, grid = poster(UNSEEN + 40 + number, 96, 96), LOOKS[look]
+    grids = None if grid is None else [grid]
+    said = [
+        learning.answer(model, [shown.picture], learning.said_of(thing).removesuffix(thing.name), grids=grids)[0]
+        for thing in shown.things
+    ]
+    return shown, learning.views(shown.picture, grids).views, grid, said
+
+
+def plot_asked(number, look):
+    shown, seen, grid, said = asked(number, look)
+    boxes = [(thing.x, thing.y, thing.radius) for thing in shown.things]
+    right = [text == thing.name for text, thing in zip(said, shown.things)]
+    told = [learning.said_of(thing).removesuffix(thing.name) + text for text, thing in zip(said, shown.things)]
+    return plots.plot_read(to_shown(shown.picture), to_shown(seen), grid, boxes, told, right)
+
+
+def said_when(number, look):
+    shown, seen, _, said = asked(number, look)
+    return f"第 {number} 张海报，{look}，{len(seen)} 幅，{4 * len(seen)} 个词元：" + "；".join(
+        f"{learning.said_of(thing)}，它说{text}" for text, thing in zip(said, shown.things)
+    )
+
+
+explore(
+    plot_asked,
+    said_when,
+    number=Knob("海报", range(1, 9)),
+    look=Knob("切法", list(LOOKS), kind="buttons"),
+    name="14-posters",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 右边是塔真正看见的，与左边的海报同一个比例。2×2 片里海报缩成了 64×64，3×3 片才是原来的大小。若切片没有用，换切法时对错不该变。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2.5 分钟。先只看缩小的全图，请学生也猜。常问：“它是不是只会背颜色和东西的搭配？”答：搭配是随便抽的，颜色不提示是什么。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 数据先行
+#
+# 结构越改越简单，省下的力气给了数据。四类，预训练混在一起，都用同一个损失：
+#
+# | 数据 | 是什么 | 多大 | 教什么 |
+# |---|---|---|---|
+# | MINT-1T | 网页、PDF、论文，图和字按原来的次序 | 一万亿文字词元，34 亿张图 | 一行里几张图，前文对后文的提示 |
+# | KALE | 图的详细说明，补进网上原有的知识 | 2.18 亿对 | 说得细，叫得出名字 |
+# | 其他图文对 | CC、SBU、VG 等 | | 打底 |
+# | OCR、定位 | 论文自己标的两份 | | 读字，指位置 |
+#
+# [BLIP](12_blip.ipynb) 用 CapFilt 洗数据，KALE 走得更远：先让大模型写详细的说明，再让语言模型把网上原有的字补进去，最后教一个小模型照样写两亿句。
+#
+# 交错的数据换来**少样本**：给两个例子，第三张图照样答。这是从 GPT-3 的[上下文学习](09_gpt3.ipynb)来的，只是例子里有了图。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。常问：“MINT-1T 全用上了吗？”答：没有。预训练一共约一千亿个多模态词元，是从各份数据里按比例抽的。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 边界：常见误区
+#
+# :::{admonition} 1. “一张图总是 128 个词元”
+# :class: pitfall
+# 128 是每幅小图的。一张图 $VQ$ 个，随切几片而变；整张图只有 128 个的，是不切片的预训练阶段。
+# :::
+#
+# :::{admonition} 2. “任意分辨率就是不缩放”
+# :class: pitfall
+# 图要先放进网格：大图缩小，小图放大。网格表有多大，分辨率就封顶在哪里。
+# :::
+#
+# :::{admonition} 3. “每片一个占位符”
+# :class: pitfall
+# 一张图一个，不论几片。片与片之间没有分隔符，谁在左、谁在右，全靠先后。
+# :::
+#
+# :::{admonition} 4. “切片看得见整件东西”
+# :class: pitfall
+# 东西恰好跨在两片之间，每片只看见一半：开头那张海报的红色菱形就是。靠缩小的全图补，可是全图上它又太小。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟，先让学生说哪句对。常问：“片之间留一点重叠行不行？”答：行，有的模型这样做；代价是更多的片。
+# :::
+
+# %% [markdown]
+# ## 真的 BLIP-3
+#
+# 发布的 v1.5 有 4B 和 14B 两档。4B 那一档的尺寸，用 `course_lib` 的房间搭一遍，只要形状，不占内存：
+
+# %% tags=["nbval-check-output"]
+with torch.device("meta"):
+    released = PerceiverResampler(128, 6, 1152, 16, d_head=96)
+    projection = torch.nn.Linear(1152, 3072)
+n_sampler = sum(p.numel() for part in (released, projection) for p in part.parameters())
+print(f"重采样器：6 层，16 头，每头 96，加上到 3072 的线性层，{n_sampler / 1e6:.0f} M 参数")
+print(
+    f"SigLIP so400m：384 像素，块 14，每幅 {(384 // 14) ** 2} 个图像块，采成 128 个，约 {(384 // 14) ** 2 / 128:.1f} 比 1"
+)
+
+# %% [markdown]
+# 图像塔 SigLIP so400m，宽 1152，27 层；语言模型 Phi-3-mini，32 层，宽 3072。代码在 LAVIS 的 `xgen-mm` 分支，从 OpenFlamingo 改来。
+#
+# ## 往后看
+#
+# - **从第 13 章来**：冻住图像塔、中间一座桥的做法还在；Q-Former 换成重采样器，语言模型不再冻住。
+# - **到[第 15 章](15_llava.ipynb)去**：LLaVA 更简单，桥只是两层 MLP，一个图像块就是一个词元，不采样；它的 1.5-HD 和 NeXT 也切片，BLIP-3 选网格的规则就是从那里来的。
+# - **第 17 章**：Qwen2-VL 不切片，让塔直接读原来的大小。
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## 练习
+#
+# 六题，连小问约 45 分钟：两题心算，三题修程序，一题写代码，每题后面跟着一个小问。把 `...` 换成你的答案，运行 `check`；在网页上，心算题可以直接填。它认得常见的错。
+
+# %%
+exercise("14-blip3-1")
+
+# %%
+answer = ...  # 一个整数
+
+check("14-blip3-1", answer)
+
+# %%
+next_answer = ...  # 小问：一个整数
+
+check("14-blip3-1-next", next_answer)
+
+# %%
+exercise("14-blip3-2")
+
+
+# %%
+def my_view(y, x, height, width, tile, rows, columns): ...
+
+
+check("14-blip3-2", my_view)
+
+# %%
+next_answer = ...  # 小问：0 到 1 的数，或百分数
+
+check("14-blip3-2-next", next_answer)
+
+# %%
+exercise("14-blip3-3")
+
+
+# %%
+def my_read(q, media, latents, is_media): ...
+
+
+check("14-blip3-3", my_read)
+
+# %%
+next_answer = ...  # 小问：一个整数
+
+check("14-blip3-3-next", next_answer)
+
+# %%
+exercise("14-blip3-4")
+
+
+# %%
+def my_labels(ids, is_token, image_id): ...
+
+
+check("14-blip3-4", my_labels)
+
+# %%
+next_answer = ...  # 小问：一个整数
+
+check("14-blip3-4-next", next_answer)
+
+# %%
+exercise("14-blip3-5")
+
+
+# %%
+def my_put_in(ids, sizes, image_id): ...
+
+
+check("14-blip3-5", my_put_in)
+
+# %%
+next_answer = ...  # 小问："A"、"B" 或 "C"
+
+check("14-blip3-5-next", next_answer)
+
+# %%
+exercise("14-blip3-6")
+
+# %%
+answer = ...  # 一个整数
+
+check("14-blip3-6", answer)
+
+# %%
+next_answer = ...  # 小问：一个数
+
+check("14-blip3-6-next", next_answer)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 小结
@@ -591,3 +811,56 @@ print("每一格的分数和损失都相同：", list(ours.shape))
 # :class: dropdown
 # 停 0.5 分钟。请学生不看屏幕说出第 3 句。常问：“现在还切片吗？”答：切片仍常见（LLaVA-OneVision、InternVL），另一路是让塔读原生分辨率，见第 17 章。
 # :::
+
+# %% [markdown]
+# ## 延伸阅读
+#
+# - **论文**：Xue 等，xGen-MM（BLIP-3）（2024-08，arXiv:2408.08872）。第 3 节是结构与任意分辨率，第 4 节是数据。第一版和后来的修订版数字不同，读时留意版本。
+# - **数据**：Awadalla 等，MINT-1T（2024-06，arXiv:2406.11271）；Awadalla 等，BLIP3-KALE（2024-11，arXiv:2411.07461）。
+# - **前身**：Alayrac 等，Flamingo（2022，arXiv:2204.14198），3.1 节是 Perceiver resampler，图文交错也从这里来；Zhai 等，SigLIP（2023，arXiv:2303.15343）。
+# - **代码**：salesforce/LAVIS 的 `xgen-mm` 分支，`open_flamingo/src/helpers.py` 是重采样器，`src/vlm.py` 的 `_encode_vision_x_anyres` 是切片，`train/any_res_data_utils.py` 选网格。
+# - **提问**（GitHub 的 issue）：huggingface/transformers 的 31275 号（小图为什么也有三幅）、31327 号（行和列有没有写反）。
+#
+# 下一章：LLaVA，桥只剩两层 MLP。
+
+# %% [markdown]
+# ## 证据与考据
+#
+# ### 重采样器的两处细节
+#
+# 键和值里有没有向量自己：
+
+# %%
+show_erratum("K14-4")
+
+# %% [markdown]
+# 头数和大小，注释与参数不同：
+
+# %%
+show_erratum("K14-3")
+
+# %% [markdown]
+# ### 空白、缝和小数
+#
+# 补出来的空白在哪里挡住：
+
+# %%
+show_erratum("K14-5")
+
+# %% [markdown]
+# 384 像素，塔读到了几个：
+
+# %%
+show_erratum("K14-6")
+
+# %% [markdown]
+# 截掉小数会不会改变选择：
+
+# %%
+show_erratum("K14-7")
+
+# %% [markdown]
+# ### 数据有多大
+
+# %%
+show_erratum("K14-8")

@@ -25,7 +25,7 @@ def plot_views(
     names: Sequence[str],
 ) -> Figure:
     """A picture with its tiles marked, and some of its views (0: the small picture) at one size with their names."""
-    figure, axes = plt.subplots(1, 1 + len(shown), figsize=(2.5 + 2.0 * len(shown), 2.5), squeeze=False)
+    figure, axes = plt.subplots(1, 1 + len(shown), figsize=(1.8 + 1.4 * len(shown), 1.9), squeeze=False)
     first, *others = axes[0]
     H, W = picture.shape[:2]
     first.imshow(picture)
@@ -40,7 +40,7 @@ def plot_views(
 def plot_tiling(photo: UInt8[np.ndarray, "h w 3"], tiling: Tiling, grids: Sequence[Grid], *, n_latents: int) -> Figure:
     """The picture at its size; it in the chosen grid, empty grey, tiles numbered; what survives in every grid.
 
-    photo: the picture with as many pixels as may be drawn, in the shape of the tiling's. n_latents: tokens of a view."""
+    photo: the picture with as many pixels as may be drawn, in its own shape. n_latents: tokens of a view."""
     figure = plt.figure(figsize=(7.6, 3.1))
     left, middle, right = figure.subplots(1, 3, width_ratios=[1, 1.15, 1.15])
     side = max(*tiling.canvas, tiling.height, tiling.width)
@@ -87,47 +87,83 @@ def _plot_grids(axis: Axes, tiling: Tiling, grids: Sequence[Grid]) -> None:
     )
 
 
-def plot_row(names: Sequence[str], images: Sequence[int], counted: Sequence[bool], *, width: int = 22) -> Figure:
-    """Slots of one row, `width` to a line: the text's token or which view's token (names), image 0: text, −1: padding,
-    1, 2, …: of that image. counted: whether the slot is a guess that the loss counts (✓ below it)."""
+def plot_row(
+    names: Sequence[str],
+    images: Sequence[int],
+    counted: Sequence[bool],
+    pictures: Sequence[UInt8[np.ndarray, "H W 3"]] = (),
+    *,
+    width: int = 20,
+) -> Figure:
+    """Slots of one row, `width` to a line: the text's token or which view's token (names), image 0: text, 1, 2, …: of
+    that image, whose picture stands above. counted: whether the loss counts the slot (✓ below it)."""
     n_lines = -(-len(names) // width)
-    figure, axis = plt.subplots(figsize=(8.6, 0.25 + 1.12 * n_lines))
-    colours = {-1: COLORS["grid"], 0: COLORS["user"]}
+    figure, axis = plt.subplots(figsize=(7.6, 1.0 + 0.95 * n_lines))
     for at, (name, image, told) in enumerate(zip(names, images, counted)):
         line, column = divmod(at, width)
         y = -1.5 * line
-        colour = colours.get(image, (COLORS["image"], COLORS["video"])[(image - 1) % 2])
-        axis.add_patch(plt.Rectangle((column + 0.04, y), 0.92, 0.8, color=colour))
-        ink = COLORS["ink"] if image < 1 else COLORS["paper"]
+        tint = {"color": COLORS["user"]} if not image else {"color": COLORS["image"], "alpha": 1 if image % 2 else 0.55}
+        axis.add_patch(plt.Rectangle((column + 0.04, y), 0.92, 0.8, lw=0, **tint))
+        ink = COLORS["ink"] if image % 2 == 0 else COLORS["paper"]
         axis.text(column + 0.5, y + 0.4, name, ha="center", va="center", fontsize=10.5, color=ink)
         if told:
             axis.text(column + 0.5, y - 0.3, "✓", ha="center", va="center", fontsize=11, color=COLORS["good"])
-    axis.set(xlim=(0, width), ylim=(-1.5 * n_lines + 0.8, 0.9))
+    left = 0.0
+    for at, picture in enumerate(pictures, 1):
+        H, W = picture.shape[:2]
+        inset = axis.inset_axes((left + 1.3, 1.0, 1.6 * W / H, 1.25), transform=axis.transData)
+        inset.imshow(picture)
+        inset.axis("off")
+        axis.text(left + 0.2, 1.6, f"图 {at}", fontsize=11, va="center")
+        left += 1.9 + 1.6 * W / H
+    axis.set(xlim=(0, width), ylim=(-1.5 * n_lines + 0.8, 2.4))
     axis.axis("off")
     return figure
 
 
-def plot_looks(
+def plot_read(
+    picture: UInt8[np.ndarray, "H W 3"],
     views: UInt8[np.ndarray, "V T T 3"],
-    own: Float[np.ndarray, "V N"],
-    together: Float[np.ndarray, "V N"],
-    names: Sequence[str],
+    grid: Grid | None,
+    boxes: Sequence[tuple[float, float, float]],
+    said: Sequence[str],
+    right: Sequence[bool],
 ) -> Figure:
-    """What one latent looks at: over the patches of every view, where views are sampled each on its own, and together.
+    """A poster with what a model says of each thing on it, and what its tower saw of it, in the poster's own scale.
 
-    own: each view sums to at most 1; together: all views do. Share of the largest, as brightness of the picture."""
-    V = len(views)
-    figure, axes = plt.subplots(2, V, figsize=(1.55 * V + 0.6, 3.5), squeeze=False)
-    for row, (weights, title) in enumerate(((own, "各采各的"), (together, "一起采"))):
-        for axis, view, each, name in zip(axes[row], views, weights, names):
-            side = round(len(each) ** 0.5)
-            share = each.reshape(side, side) / weights.max()
-            bright = np.kron(0.25 + 0.75 * share, np.ones((view.shape[0] // side,) * 2))[..., None]
-            axis.imshow((view * bright).astype(np.uint8))
-            _frame(axis, f"{each.sum():.0%}")
-            if not row:
-                axis.set_title(name, fontsize=11.5, loc="center")
-        axes[row, 0].set_ylabel(title, fontsize=12)
+    boxes: centre x, y and half the width of each thing. said: of each, at most four. grid: None where only the small picture was seen."""
+    H, W = picture.shape[:2]
+    figure, (left, middle) = plt.subplots(1, 2, figsize=(7.6, 3.6))
+    left.imshow(picture)
+    for (x, y, r), ok in zip(boxes, right):
+        colour = COLORS["good" if ok else "bad"]
+        left.add_patch(plt.Rectangle((x - r - 1.5, y - r - 1.5), 2 * r + 2, 2 * r + 2, fill=False, ec=colour, lw=2))
+    _frame(left, f"{sum(right)} / {len(right)} 样说对")
+    left.set_title(f"海报 {H}×{W}", fontsize=12, loc="center")
+    T = views.shape[1]
+    rows, columns = grid or (0, 0)
+    gap = T // 4
+    wall = np.full((max(rows, 1) * T, T + (gap + columns * T if grid else 0), 3), 255, dtype=np.uint8)
+    wall[:T, :T] = views[0]
+    for at, view in enumerate(views[1:]):
+        row, column = divmod(at, columns)
+        wall[row * T : (row + 1) * T, T + gap + column * T : T + gap + (column + 1) * T] = view
+    middle.imshow(wall)
+    middle.set(xlim=(-1, 4.3 * T), ylim=(4.3 * T, -1), xticks=[], yticks=[])
+    for at, (text, ok) in enumerate(zip(said, right)):
+        x, y = (0.05 + 2.2 * (at % 2)) * T, (3.4 + 0.5 * (at // 2)) * T
+        middle.text(
+            x, y, ("✓ " if ok else "✗ ") + text, fontsize=11.5, color=COLORS["good" if ok else "bad"], va="center"
+        )
+    middle.spines[:].set_visible(False)
+    for column in range(columns + 1):
+        middle.plot([T + gap + column * T - 0.5] * 2, [-0.5, rows * T - 0.5], color=COLORS["resampler"], lw=1)
+    for row in range(rows + 1 if grid else 0):
+        x = T + gap - 0.5
+        middle.plot([x, x + columns * T], [row * T - 0.5] * 2, color=COLORS["resampler"], lw=1)
+    middle.set_title(
+        "塔看见的：" + ("只有缩小的全图" if not grid else f"缩小的全图，{rows}×{columns} 片"), fontsize=12, loc="center"
+    )
     return figure
 
 
@@ -155,17 +191,6 @@ def plot_reached(
         axis.set_ylim(0, 1.05)
         axis.yaxis.set_major_formatter("{x:.0%}")
     figure.legend(loc="outside upper center", ncols=len(reached))
-    return figure
-
-
-def plot_answers(pictures: Sequence[UInt8[np.ndarray, "H W 3"]], said: Sequence[str], marks: Sequence[bool]) -> Figure:
-    """Pictures with what was said of each below it; ✓ and a green frame, or ✗ and a red one."""
-    figure, axes = plt.subplots(1, len(pictures), figsize=(2.1 * len(pictures), 2.6), squeeze=False)
-    for axis, picture, text, right in zip(axes[0], pictures, said, marks):
-        axis.imshow(picture)
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set(visible=True, color=COLORS["good" if right else "bad"], linewidth=2.5)
-        axis.set_xlabel(("✓ " if right else "✗ ") + text, fontsize=11)
     return figure
 
 
