@@ -682,7 +682,7 @@ explore(
 # %% [markdown]
 # ## 真的 BLIP-3
 #
-# 发布的 v1.5 有 4B 和 14B 两档。4B 那一档的尺寸，用 `course_lib` 的房间搭一遍，只要形状，不占内存：
+# 修订版的摘要说放出 4B 和 14B 两档。4B 那一档的重采样器，用 `course_lib` 的房间搭一遍，只要形状，不占内存：
 
 # %% tags=["nbval-check-output"]
 with torch.device("meta"):
@@ -815,7 +815,7 @@ check("14-blip3-6-next", next_answer)
 # %% [markdown]
 # ## 延伸阅读
 #
-# - **论文**：Xue 等，xGen-MM（BLIP-3）（2024-08，arXiv:2408.08872）。第 3 节是结构与任意分辨率，第 4 节是数据。第一版和后来的修订版数字不同，读时留意版本。
+# - **论文**：Xue 等，xGen-MM（BLIP-3）（2024-08，arXiv:2408.08872）。先看结构一节和任意分辨率的消融。第一版叫 xGen-MM，修订版改叫 BLIP-3，数字也有改动，读时留意版本。
 # - **数据**：Awadalla 等，MINT-1T（2024-06，arXiv:2406.11271）；Awadalla 等，BLIP3-KALE（2024-11，arXiv:2411.07461）。
 # - **前身**：Alayrac 等，Flamingo（2022，arXiv:2204.14198），3.1 节是 Perceiver resampler，图文交错也从这里来；Zhai 等，SigLIP（2023，arXiv:2303.15343）。
 # - **代码**：salesforce/LAVIS 的 `xgen-mm` 分支，`open_flamingo/src/helpers.py` 是重采样器，`src/vlm.py` 的 `_encode_vision_x_anyres` 是切片，`train/any_res_data_utils.py` 选网格。

@@ -131,7 +131,8 @@ def plot_read(
 ) -> Figure:
     """A poster with what a model says of each thing on it, and what its tower saw of it, in the poster's own scale.
 
-    boxes: centre x, y and half the width of each thing. said: of each, at most four. grid: None where only the small picture was seen."""
+    boxes: centre x, y and half the width of each thing. said: of each, at most four.
+    grid: None where only the small picture was seen."""
     H, W = picture.shape[:2]
     figure, (left, middle) = plt.subplots(1, 2, figsize=(7.6, 3.6))
     left.imshow(picture)
