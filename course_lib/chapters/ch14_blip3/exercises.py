@@ -27,6 +27,13 @@ def _without(y, x, height, width, tile, rows, columns, *, scale=True, corner=2.0
     return 1 + (top + int(y * factor)) // tile * columns + (left + int(x * factor)) // tile
 
 
+def _scaled(y, x, height, width, tile, rows, columns, *, factor):
+    """view_of by another scale."""
+    s = factor(rows * tile / height, columns * tile / width)
+    top, left = (rows * tile - int(height * s)) // 2, (columns * tile - int(width * s)) // 2
+    return 1 + (top + int(y * s)) // tile * columns + (left + int(x * s)) // tile
+
+
 def _columns_first(*case):
     row, column = _place(*case)
     return 1 + column * case[-2] + row
@@ -67,6 +74,13 @@ def read_both(q, media, latents, is_media):
 def _mixed(q, keys, may, scale=None):
     scale = q.shape[-1] ** 0.5 if scale is None else scale
     return (q @ keys.T / scale).masked_fill(~may, -torch.inf).softmax(-1) @ keys
+
+
+def _values_of_media(q, media, latents, is_media):
+    """The latents as keys alone: what they are given is lost."""
+    keys, values = torch.cat([media, latents]), torch.cat([media, torch.zeros_like(latents)])
+    may = torch.cat([is_media, torch.ones(len(latents), dtype=torch.bool)])
+    return (q @ keys.T / q.shape[-1] ** 0.5).masked_fill(~may, -torch.inf).softmax(-1) @ values
 
 
 def _true(n):
@@ -117,6 +131,12 @@ def put_in(ids, sizes, image_id):
     return [each for each in ids for _ in range(next(sizes) if each == image_id else 1)]
 
 
+def _sizes_at(ids, sizes, image_id):
+    """How many slots each id takes."""
+    sizes = iter(sizes)
+    return [next(sizes) if each == image_id else 1 for each in ids]
+
+
 def _gone(ids, sizes, image_id):
     return [each for each in ids if each != image_id]
 
@@ -149,6 +169,7 @@ EXERCISES = [
             Mistake("one", 256, "你只切了一片。公开的网格里没有 1×1，何况宽 1,100 远比 384 长。"),
             Mistake("patches", 2916, "729 是一幅小图的图像块数。重采样以后每幅只剩 128 个。"),
             Mistake("three_patches", 2187, "3 × 729 是没有重采样的三片。每幅小图只留 128 个，还有缩小的全图。"),
+            Mistake("from_the_other_table", 1536, "12 片那种网格表不是这里的五种，而且这张图只要三片。"),
             Mistake("views", 4, "4 是小图的幅数。每幅采 128 个词元。"),
             Mistake("width", 1100, "词元数不看像素数，只看切了几片。"),
         ],
@@ -226,6 +247,30 @@ EXERCISES = [
                 ),
                 "倍数要取小的：取大的，图就出了网格。",
             ),
+            Mistake(
+                "largest_scale_centred",
+                lambda *case: _scaled(*case, factor=lambda high, wide: max(high, wide)),
+                "倍数要取小的：取大的，图就出了网格，前面的空白成了负数。",
+            ),
+            Mistake(
+                "rows_for_width",
+                lambda y, x, height, width, tile, rows, columns: _scaled(
+                    y,
+                    x,
+                    height,
+                    width,
+                    tile,
+                    rows,
+                    columns,
+                    factor=lambda *_: min(columns * tile / height, rows * tile / width),
+                ),
+                "倍数里行和列换了：高对行数，宽对列数。",
+            ),
+            Mistake(
+                "columns_first_too",
+                lambda *case: 1 + _place(*case)[1] * case[-1] + _place(*case)[0],
+                "你一列一列地数了。切片一行一行地数：行号 × 列数 + 列号。",
+            ),
             Mistake("row", lambda *case: 1 + _place(*case)[0], "这只是第几行。还要乘列数，加上列号。"),
             Mistake("place", lambda *case: _place(*case), "你返回了行和列。要一个数：第几幅。"),
         ],
@@ -282,6 +327,38 @@ EXERCISES = [
                 "nan_to_zero",
                 lambda q, media, latents, is_media: _mixed(q, media, is_media).nan_to_num(),
                 "这样只是把 nan 抹成 0，别的片仍然读错：键应当是 [图像特征；可学习的向量]。",
+            ),
+            Mistake(
+                "large_negative",
+                lambda q, media, latents, is_media: (
+                    (q @ media.T / q.shape[-1] ** 0.5).masked_fill(~is_media, -1e9).softmax(-1) @ media
+                ),
+                "填一个很大的负数，nan 没有了，可是全空的那片读到的是空白的平均。键里要有可学习的向量。",
+            ),
+            Mistake(
+                "latents_where_empty",
+                lambda q, media, latents, is_media: _mixed(q, media, is_media) if is_media.any() else latents,
+                "不是只有全空时才读自己：向量每次都是键。",
+            ),
+            Mistake(
+                "keys_not_values",
+                lambda q, media, latents, is_media: _values_of_media(q, media, latents, is_media),
+                "向量当了键，没有当值：权重分给了它，读到的却是 0。值也要拼上向量。",
+            ),
+            Mistake(
+                "queries_as_keys",
+                lambda q, media, latents, is_media: read_both(q, media, q, is_media),
+                "拼进去的应当是 latents，不是 q：键和值来自向量，q 已经是另外变换过的。",
+            ),
+            Mistake(
+                "scale_by_keys",
+                lambda q, media, latents, is_media: _mixed(
+                    q,
+                    torch.cat([media, latents]),
+                    torch.cat([is_media, _true(len(latents))]),
+                    (len(media) + len(latents)) ** 0.5,
+                ),
+                "要除以 √D，你除以了键的个数的平方根。",
             ),
             Mistake(
                 "mask_on_the_left",
@@ -493,6 +570,40 @@ EXERCISES = [
                 "标签不要自己错开：训练的代码会做。",
             ),
             Mistake(
+                "shifted_right",
+                lambda ids, is_token, image_id: torch.cat(
+                    [
+                        torch.full_like(ids[:, :1], -100),
+                        ids.masked_fill(~is_token | (ids == image_id), -100)[:, :-1],
+                    ],
+                    1,
+                ),
+                "标签往右挪了一格。标签就写在自己的格里，训练的代码会错开。",
+            ),
+            Mistake(
+                "as_guessed",
+                lambda ids, is_token, image_id: torch.cat(
+                    [
+                        torch.where((ids[:, 1:] != image_id) & is_token[:, :-1], ids[:, :-1], -100),
+                        torch.full_like(ids[:, :1], -100),
+                    ],
+                    1,
+                ),
+                "你按“第 s 格去猜下一格”写的。标签要写在被猜的那一格。",
+            ),
+            Mistake(
+                "zero_for_all",
+                lambda ids, is_token, image_id: ids.masked_fill(~is_token | (ids == image_id), 0),
+                "不数的格要写 −100。写 0，就成了要猜 0 号词；每行第一个词元也不数。",
+            ),
+            Mistake(
+                "neighbour_of_image",
+                lambda ids, is_token, image_id: ids.masked_fill(
+                    ~is_token | (ids == image_id) | _after_images(ids, image_id), -100
+                ),
+                "图后面的第一个词要数：它正是看着图猜的。不数的是图、填充和每行的第一个。",
+            ),
+            Mistake(
                 "images_only",
                 lambda ids, is_token, image_id: torch.where(is_token & (ids == image_id), ids, -100),
                 "反了：你只数了图。",
@@ -627,6 +738,22 @@ EXERCISES = [
                     for _ in range(sizes[at % len(sizes)] if each == image_id else 1)
                 ],
                 "你用词元的位置去取 sizes。要数的是第几个占位符。",
+            ),
+            Mistake(
+                "nested",
+                lambda ids, sizes, image_id: [
+                    [each] * n if each == image_id else each for each, n in zip(ids, _sizes_at(ids, sizes, image_id))
+                ],
+                "图的词元成了列表里的列表。要一列平的编号：用 +=，不用 append。",
+            ),
+            Mistake(
+                "counted_by_words",
+                lambda ids, sizes, image_id: [
+                    each
+                    for at, each in enumerate(ids)
+                    for _ in range(sizes[min(at, len(sizes) - 1)] if each == image_id else 1)
+                ],
+                "每个词都把计数往前推了。只有遇到占位符才推。",
             ),
             Mistake(
                 "minus_one",
