@@ -50,6 +50,7 @@
 # | $D$ | 图像塔的宽度 | 论文 1152，本章 64 |
 # | $E$ | 语言模型的宽度 | 论文 3072，本章 64 |
 # | $S$ | 图放进去以后，一行的格数 | |
+# | $p$ | 模型给对的那个词的概率 | 0 到 1 |
 # :::
 
 # %% slideshow={"slide_type": "skip"}
@@ -88,14 +89,17 @@ start("14")
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-FIRST = UNSEEN + 3  # 训练时没有见过的海报
 
 
 def to_shown(pictures):  # [… 3 H W]，−1 … 1 → 能画的 [… H W 3]
     return ((pictures.movedim(-3, -1) + 1) * 127.5).round().clamp(0, 255).byte().numpy()
 
 
-first = poster(FIRST)
+def is_cut(thing):  # 跨在两片之间
+    return any(at - thing.radius < 32 < at + thing.radius for at in (thing.x, thing.y))
+
+
+first = next(each for n in range(UNSEEN, UNSEEN + 99) if any(map(is_cut, (each := poster(n)).things)))
 first_views = learning.views(first.picture).views  # [5, 3, 32, 32]
 show_figure(
     plots.plot_views(
@@ -110,7 +114,7 @@ show_figure(
 )
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 切片什么也没丢，可是小图从一幅变成五幅，词元也多了五倍。多出来的怎么收？一张大海报切十二片又怎样？
+# **切片**（tile）什么也没丢，可是小图从一幅变成五幅，词元也多了五倍。多出来的怎么收？一张大海报切十二片又怎样？
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -132,7 +136,7 @@ show_figure(
 # | 语言模型 | 冻住 | 一起训练 |
 # | 数据 | 1.29 亿对图文 | 加上图文混排的文档 MINT-1T，和补了知识的说明 KALE |
 #
-# 论文把切出来的 384×384 叫 patch。本章叫它**切片**（tile），免得和塔里 14×14 的图像块相混。
+# 论文把切出来的 384×384 叫 patch。本章叫它切片，免得和塔里 14×14 的图像块相混。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -304,7 +308,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 重采样器：几个向量去读一幅图
 #
-# $N$ 个图像块特征太多。重采样器有 $Q$ 个**可学习的向量**（代码叫 latents），它们去读图，读完留下 $Q$ 个词元。一层里，键和值是**图像特征和这些向量自己**拼成的，一个 softmax。
+# $N$ 个图像块特征太多。重采样器有 $Q$ 个**可学习的向量**（代码叫 latents），它们去读图，读完留下 $Q$ 个词元；再由一个线性层从宽 $D$ 变成语言模型的宽 $E$。一层里，键和值是**图像特征和这些向量自己**拼成的，一个 softmax。
 #
 # 手算：一个向量 $(1,0)$，图像特征两个，$(2,0)$ 和 $(0,2)$；q、k、v 都不变换，分数不除。分数 2、0、1，权重是 softmax：
 
@@ -407,7 +411,7 @@ show_erratum("K14-2")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 一行：图文交错
 #
-# 图采成词元，放进文字里占位符 ▣ 的位置，一张图一个**占位符**（placeholder），不论切了几片。文字和图排成一行，交给语言模型。下面一行有两张图，第一张切两片，第二张切一片；格里写的是第几片，“全”是缩小的全图：
+# 图采成词元，放进文字里**占位符**（placeholder）▣ 的位置。一张图一个占位符，不论切了几片。文字和图排成一行，交给语言模型。下面一行有两张图，第一张切两片，第二张切一片；格里写的是第几片，“全”是缩小的全图：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 pair = poster(UNSEEN + 11, 32, 64, n_things=(1, 1)), poster(UNSEEN + 12, 32, 32, n_things=(1, 1))
@@ -637,8 +641,8 @@ explore(
 # |---|---|---|---|
 # | MINT-1T | 网页、PDF、论文，图和字按原来的次序 | 一万亿文字词元，34 亿张图 | 一行里几张图，前文对后文的提示 |
 # | KALE | 图的详细说明，补进网上原有的知识 | 2.18 亿对 | 说得细，叫得出名字 |
-# | 其他图文对 | CC、SBU、VG 等 | | 打底 |
-# | OCR、定位 | 论文自己标的两份 | | 读字，指位置 |
+# | 其他图文对 | CC12M、SBU、VG 等公开的 | | 打底 |
+# | OCR、定位 | 论文自己标的两份 | 2 亿张、5,000 万张 | 读字，指位置 |
 #
 # [BLIP](12_blip.ipynb) 用 CapFilt 洗数据，KALE 走得更远：先让大模型写详细的说明，再让语言模型把网上原有的字补进去，最后教一个小模型照样写两亿句。
 #
@@ -670,7 +674,7 @@ explore(
 #
 # :::{admonition} 4. “切片看得见整件东西”
 # :class: pitfall
-# 东西恰好跨在两片之间，每片只看见一半：开头那张海报的红色菱形就是。靠缩小的全图补，可是全图上它又太小。
+# 东西恰好跨在两片之间，每片只看见一半：开头那张海报上就有一样。靠缩小的全图补，可是全图上它又太小。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -700,7 +704,7 @@ print(
 # ## 往后看
 #
 # - **从第 13 章来**：冻住图像塔、中间一座桥的做法还在；Q-Former 换成重采样器，语言模型不再冻住。
-# - **到[第 15 章](15_llava.ipynb)去**：LLaVA 更简单，桥只是两层 MLP，一个图像块就是一个词元，不采样；它的 1.5-HD 和 NeXT 也切片，BLIP-3 选网格的规则就是从那里来的。
+# - **到第 15 章去**：LLaVA 更简单，桥只是两层 MLP，一个图像块就是一个词元，不采样；它的 1.5-HD 和 NeXT 也切片，BLIP-3 选网格的规则就是从那里来的。
 # - **第 17 章**：Qwen2-VL 不切片，让塔直接读原来的大小。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
