@@ -55,6 +55,11 @@ def read(grid=(2, 2)):
     return plots.plot_read(PICTURE, seen, grid, [(20, 20, 4), (70, 40, 5)], ["圆形", "数字7"], [True, False])
 
 
+def looks():
+    maps = np.array([[[0.1, 0.2, 0.3, 0.1, 0.1, 0.2], [0.0, 0.0, 0.5, 0.0, 0.25, 0.25]]])
+    return plots.plot_looks(VIEWS[1:2], maps)
+
+
 def reached():
     found = {"各采各的": np.array([[0.8, 0.4], [0.6, 0.2]]), "一起采": np.array([[0.5, 0.3], [0.7, 0.1]])}
     return plots.plot_reached(found, ["图形", "数字"], label="读对", chance=0.1)
@@ -64,7 +69,7 @@ def questions():
     return plots.plot_questions(np.full((2, 2), 0.5), np.array([[0.9, 0.1], [0.2, 0.8]]), ["红色圆形", "蓝色数字7"])
 
 
-@pytest.mark.parametrize("draw", [whole, views, tiling, row, read, reached, questions])
+@pytest.mark.parametrize("draw", [whole, views, tiling, row, read, looks, reached, questions])
 def test_each_is_a_small_picture_without_tofu(draw):
     figure = draw()
     assert not missing_glyphs("".join(texts(figure)))
@@ -123,6 +128,13 @@ def test_what_was_read_is_framed_by_whether_it_is_right():
     assert {"✓ 圆形", "✗ 数字7"} <= {*texts(figure)}
     assert right.images[0].get_array().shape == (64, 32 + 8 + 64, 3)
     assert read(None).axes[1].images[0].get_array().shape == (32, 32, 3)
+
+
+def test_a_latent_says_how_much_of_its_look_is_at_the_picture():
+    view, first, second = looks().axes
+    assert [axis.get_xlabel() for axis in (first, second)] == ["看图 70%", "看图 50%"]
+    assert first.images[0].get_array().tolist() == [[0.1, 0.2], [0.3, 0.1]]
+    assert first.images[0].get_clim() == second.images[0].get_clim() == (0, 0.5)
 
 
 def test_a_bar_is_a_mean_with_every_seed_on_it():
