@@ -349,6 +349,18 @@ with torch.no_grad():
 print("输出的形状", list(model.sampler(few).shape), list(out.shape), end="；")
 print("打乱以后相差不到 0.0001：", bool((out - shuffled).abs().max() < 1e-4))
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 训练好以后，四个向量各看哪里？开头那张海报的前两幅，最后一层，各头平均：
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+with torch.no_grad():
+    maps = model.sampler.attention_maps(model.features([first_views])[0])[-1].mean(1)  # [V, Q, N + Q]
+show_figure(
+    plots.plot_looks(to_shown(first_views)[:2], maps[:2].numpy()),
+    alt="两幅小图，每幅四个向量各看哪里，越亮看得越多。看图的份："
+    + "；".join("、".join(f"{share:.0%}" for share in each[:, :16].sum(-1)) for each in maps[:2]),
+)
+
 # %% [markdown]
 # 重采样器自己不知道谁在哪里，位置全靠塔加进特征里的。它也不是“去掉损失的 Q-Former”：
 #
