@@ -2,9 +2,10 @@
 
 H, W sides of a poster, pixels · T side of a tile, 32
     poster(7).picture [3 64 64]    poster(7).things: (red circle, blue digit 4, …), in an order by lot
-Things are 6 to 12 pixels wide. Squeezed into one tile, a poster of 2×2 tiles leaves 3 to 6 of them, one of 3×3 2 to 4:
-the colour stays, what it is goes. They may lie across the edge of two tiles. Digits are real scans of 8×8
-(data/real/pictures.py), dyed; those of UNSEEN posters are never on another.  Chapter 14.
+Things are 8 to 14 pixels wide. Squeezed into one tile, a poster of 3×3 tiles leaves 3 to 5 of them: the colour stays,
+what it is goes. Their centres lie 8 pixels apart, so that a small tower learns soon; those on the edge of two tiles are
+cut in half. Digits are real scans of 8×8 (data/real/pictures.py), enlarged and dyed; those of UNSEEN posters are on no
+other.  Chapter 14.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +27,8 @@ from course_lib.foundations.checks import check_counts
 from course_lib.foundations.tiles import resize
 
 TILE = 32
-RADII = (3, 6)  # pixels of a poster
+RADII = (4, 7)  # pixels of a poster
+LATTICE = 8  # pixels between two places
 N_THINGS = (2, 4)
 UNSEEN = 10**6  # numbers of posters from here on are for measuring
 N_UNSEEN_SCANS = 360
@@ -112,7 +114,7 @@ def things_of(
     dyes, named = dice.sample(colours, n), [dice.choice(whats) for _ in range(n)]
     for _ in range(MOST_TRIES):
         sizes = [dice.between(*radii) for _ in range(n)]
-        places = [(dice.between(r, width - r), dice.between(r, height - r)) for r in sizes]
+        places = [tuple(LATTICE * dice.between(1, side // LATTICE - 1) for side in (width, height)) for _ in sizes]
         if all(max(abs(x - u), abs(y - v)) > r + s for ((x, y), r), ((u, v), s) in combinations(zip(places, sizes), 2)):
             break
     else:

@@ -14,7 +14,7 @@ RECIPES = [
         loss=siglip_tiles.loss,
         measure=siglip_tiles.measure,
         at_least={"shapes": 0.8, "digits": 0.5},
-        settings=Settings(steps=3000, lr=3e-3, weight_decay=0.05),
+        settings=Settings(steps=siglip_tiles.STEPS, lr=3e-3, weight_decay=0.05),
     ),
     Recipe(
         name="blip3-posters",
@@ -25,6 +25,6 @@ RECIPES = [
         loss=learning.loss,
         measure=learning.measure,
         at_least={"shapes 2×2": 0.8, "digits 2×2": 0.5},
-        settings=Settings(steps=1000, lr=3e-3, weight_decay=0.05),
+        settings=Settings(steps=learning.STEPS, lr=learning.LR, weight_decay=0.05),
     ),
 ]

@@ -2,7 +2,7 @@
 
 B pictures · L tokens of a text
     a view ↔ 红色圆形蓝色数字7
-Half of the batches are as tiles show them, half as squeezed views do.  Chapter 14; later chapters see with it.
+Three batches of four are as tiles show them, one as squeezed views do.  Chapter 14; later chapters see with it.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,10 @@ from course_lib.toys.words import Words
 
 BATCH = 128
 CONTEXT = 16
-N_BATCHES = 128
-SQUEEZED = 2 * TILE  # sides of the posters that are shown squeezed
+N_BATCHES = 96
+# of the posters, in turns; the larger ones are shown squeezed
+SIDES = (TILE, TILE, TILE, 2 * TILE, TILE, TILE, TILE, 3 * TILE)
+STEPS, ALONE = 1400, 800
 N_EXAM = 320
 
 Batch = tuple[Float[Tensor, "B 3 32 32"], Int[Tensor, "B L"]]
@@ -51,30 +53,40 @@ def encode(texts: list[str]) -> Int[Tensor, "M L"]:
 
 
 def build() -> SigLIP:
-    image = ImageConfig(height=TILE, width=TILE, patch=8, n_layers=3)
+    image = ImageConfig(height=TILE, width=TILE, patch=8)
     text = TextConfig(n_vocab=words().n_vocab, context=CONTEXT, d_model=32, n_layers=1)
-    return SigLIP(SigLIPConfig(image=image, text=text))
+    model = SigLIP(SigLIPConfig(image=image, text=text))
+    torch.nn.init.constant_(model.logit_bias, -5)  # about -ln 127: one pair of 128 belongs together
+    return model
 
 
 def batches(step: int) -> Batch:
-    return batch(step % N_BATCHES)
+    """Pictures of one thing first, of all 128 names one each; then in every third batch pictures of several things."""
+    if step >= ALONE and step % 3 == 0:
+        return several(step // 3 % N_BATCHES)
+    return one_each(step % N_BATCHES)
 
 
 @cache
-def batch(number: int) -> Batch:
-    """In turns: of all 128 names one picture each; two or three things of three colours. So what is red tells pictures
-    apart, not only whether something is."""
-    first, side = BATCH * number, (TILE, SQUEEZED)[number // 2 % 2]
-    if number % 2:
-        colours = Dice(14, "palette", number).sample(tuple(COLOURS), 3)
-        drawn = posters(range(first, first + BATCH), side, side, n_things=(2, 3), colours=colours)
-    else:
-        drawn = [
-            poster(first + i, side, side, n_things=(1, 1), colours=[colour], whats=[what])
-            for i, (colour, what) in enumerate(product(COLOURS, WHATS))
-        ]
-    pictures = torch.stack([poster.picture for poster in drawn])
-    return squeezed(pictures), encode([text_of(poster) for poster in drawn])
+def one_each(number: int) -> Batch:
+    first, side = BATCH * number, SIDES[number % len(SIDES)]
+    drawn = [
+        poster(first + i, side, side, n_things=(1, 1), colours=[colour], whats=[what])
+        for i, (colour, what) in enumerate(product(COLOURS, WHATS))
+    ]
+    return as_batch(drawn)
+
+
+@cache
+def several(number: int) -> Batch:
+    """Two or three things in three colours: what is red tells pictures apart, not only whether something is."""
+    first, side = BATCH * (N_BATCHES + number), SIDES[number % len(SIDES)]
+    colours = Dice(14, "palette", number).sample(tuple(COLOURS), 3)
+    return as_batch(posters(range(first, first + BATCH), side, side, n_things=(2, 3), colours=colours))
+
+
+def as_batch(drawn: list[Poster]) -> Batch:
+    return squeezed(torch.stack([each.picture for each in drawn])), encode([text_of(each) for each in drawn])
 
 
 def squeezed(pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 32 32"]:
@@ -92,7 +104,7 @@ def accuracy(model: SigLIP, whats: Sequence[str], side: int = TILE) -> float:
     side: of the picture, which is squeezed into a tile.
     """
     drawn = posters(range(UNSEEN, UNSEEN + N_EXAM), side, side, n_things=(1, 1), whats=whats)
-    seen = normalize(model.image(squeezed(torch.stack([poster.picture for poster in drawn]))), dim=-1)
+    seen = normalize(model.image(squeezed(torch.stack([each.picture for each in drawn]))), dim=-1)
     right = 0
     for colour in COLOURS:
         read = normalize(model.text(encode([named(colour, what) for what in whats])), dim=-1)

@@ -168,6 +168,9 @@ REFUTED = {
     "C16b": [{"retrieval": 0.5, "matching": 0.8, "captions": 0.4}],
     "C16c": [{"passes_learnt": 0.2, "passes_random": 0.15}],
     "C16d": [{"retrieval": same(0.5, 0.5, 0.9), "matching": same(0.8, 0.7, 0.9), "captions": same(0.5, 0.5, 0.9)}],
+    "C18": [{"right": same([0.5, 0.6], [0.7, 0.7])}],
+    "C18b": [{"right_by_size": 0.5}, {"right_by_size": same([0.3] * 4, [0.6] * 4, [0.5] * 4, [0.6] * 4)}],
+    "C18c": [{"right": same(0.8, 0.7, 0.74, 0.9)}],
 }
 WRITING = {"retrieval": same(0.5, 0.6, 0.9), "matching": same(0.8, 0.87, 0.9), "captions": same(0.5, 0.7, 0.9)}
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
@@ -230,6 +233,9 @@ PARTLY = {
     "C16c": [SHARED | {"passes_random": 0.6}, SHARED | {"says_learnt": 0.4}],
     "C16d": [WRITING | {"captions": same(0.5, 0.45, 0.9)}],
     "C16b": [BETTER | {"captions": same(0.4, 0.35)}, BETTER | {"matching": 0.8, "captions": 0.4}],
+    "C18": [{"right": same([0.5, 0.4], [0.7, 0.68])}],
+    "C18b": [{"right_by_size": same([0.3] * 4, [0.32] * 4, [0.31] * 4, [0.7] * 4)}],
+    "C18c": [{"right": same(0.8, 0.7, 0.85, 0.5)}, {"right": 0.1}],
 }
 HOLDS = {
     "C11": [
@@ -266,6 +272,9 @@ HOLDS = {
         },
     ],
     "C05b": [{"random_spread_far": 0.01, "same_rises": 0.0, "chosen_distance_wins": 0.0}],
+    "C18": [{"right": same([0.6, 0.5], [0.8, 0.7])}],
+    "C18b": [{"right_by_size": same([0.3] * 4, [0.32] * 4, [0.5] * 4, [0.7] * 4)}],
+    "C18c": [{"right": same(0.8, 0.85, 0.9, 0.5)}],
 }
 
 
