@@ -174,7 +174,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，一格一格报形状。常问：“没有位置编码，重采样器怎么知道哪块在哪里？”答：图像塔加过位置，特征里有；各片之间靠排在一行里的先后。
+# 停 2 分钟，一格一格报形状。常问：“没有位置编码，重采样器怎么知道哪块在哪里？”答：图像塔加过位置，特征里有；各片之间靠排在一行里的先后。又问：“塔是哪一座？”答：r-v1 用一座 ViT-H，378 像素；v1.5 起是 SigLIP so400m，384 像素。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -269,14 +269,14 @@ show_erratum("K14-1")
 # 停 2.5 分钟，先请学生猜 1,200×240 选什么。常问：“所以一张图总是 128 个词元吗？”答：不是，128 是每幅的；公开的设置里一张图 384、512 或 640 个。
 # :::
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## 一幅小图怎样看：SigLIP
 #
 # 每幅小图各过一遍图像塔，互不相见。塔是 SigLIP 的，**冻住**，训练时不求梯度。[第 11 章](11_clip.ipynb)讲过它的损失：CLIP 让一行分一份，SigLIP 每格问一道是非题。
 #
 # 课程训练的小 SigLIP（`siglip-tiles`）看三片，其中两片上是同样的东西：
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 siglip = zoo.load("siglip-tiles")
 THREE = [("red", "circle"), ("red", "circle"), ("blue", "7")]
 three = [
@@ -298,12 +298,6 @@ show_figure(
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 两句都对时，softmax 只能平分，sigmoid 可以都答“是”。对 BLIP-3 来说，要的不是这些分数，而是塔在最后一个 LayerNorm 之后的 $N$ 个图像块特征；末尾汇总成一个向量的那一步用不上。
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1 分钟。常问：“第一版也是 SigLIP 吗？”答：r-v1 用的是另一座 ViT-H，378 像素；v1.5 起换成 SigLIP so400m。
-# :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 重采样器：几个向量去读一幅图
