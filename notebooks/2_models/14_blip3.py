@@ -274,7 +274,7 @@ show_erratum("K14-1")
 #
 # 每幅小图各过一遍图像塔，互不相见。塔是 SigLIP 的，**冻住**，训练时不求梯度。[第 11 章](11_clip.ipynb)讲过它的损失：CLIP 让一行分一份，SigLIP 每格问一道是非题。
 #
-# 课程训练的小 SigLIP（`siglip-tiles`）看三片，其中两片上是同样的东西：
+# 课程训练的小 SigLIP（`siglip-tiles`）看三片，其中两片上是同样的东西。同一组分数，两种读法：
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 siglip = zoo.load("siglip-tiles")
