@@ -1,8 +1,8 @@
 """A small BLIP-3 that reads posters: a frozen SigLIP tower, a Perceiver resampler, a GPT that learns too, one loss.
 
 B texts · P pictures of a text · V views of a picture, the squeezed one first · N patches of a view · D their width
-    ▣红色的是圆形，蓝色的是数字7。     ▣ stands where the picture goes; things in an order by lot
-A question is how such a text begins: 红色的是 is answered by 圆形. What is asked is what there is, not where.
+    ▣红色圆形，蓝色7。     ▣ stands where the picture goes; things in an order by lot
+A question is how such a text goes on: ▣红色 is answered by 圆形. What is asked is what there is, not where.
 The tower never learns, so its features are computed once for all steps of a training.  Chapter 14.
 """
 
@@ -18,9 +18,9 @@ from torch import Tensor
 
 from course_lib import zoo
 from course_lib.chapters.ch14_blip3 import siglip_tiles
-from course_lib.chapters.ch14_blip3.posters import TILE, UNSEEN, WHATS, Poster, Thing, posters
+from course_lib.chapters.ch14_blip3.posters import DIGITS, TILE, UNSEEN, Poster, Thing, posters
 from course_lib.data.world.captions import ZH
-from course_lib.data.world.scenes import COLOURS
+from course_lib.data.world.scenes import COLOURS, KINDS
 from course_lib.decoding.generation import greedy
 from course_lib.foundations.tiles import Grid, grids_within, is_patch, resize, tiling_of, views_of
 from course_lib.models.blip3 import BLIP3, BLIP3Config, BLIP3Reader, text_loss
@@ -36,8 +36,8 @@ IMAGE = "▣"
 STOPS = "，。"
 GRIDS = grids_within(9, 3)  # of up to 3×3 tiles
 CONTEXT = 192
-SHAPES = ((1, 2), (2, 1), (2, 2), (2, 3), (3, 2), (3, 3))  # of posters to train on, in tiles
-POOL, BATCH = 1024, 48
+SHAPES = ((1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 3))  # of posters to train on, in tiles
+POOL, BATCH = 768, 32
 STEPS, LR = 1000, 3e-3
 N_EXAM = 192
 EXAM = range(UNSEEN, UNSEEN + N_EXAM)
@@ -55,8 +55,7 @@ class Views(NamedTuple):
 
 @cache
 def words() -> Words:
-    names = [siglip_tiles.named(colour, what) for colour in COLOURS for what in WHATS]
-    return Words([*names, IMAGE, STOPS, "的是"])
+    return Words([*(ZH[name] for name in (*COLOURS, *KINDS)), *DIGITS, IMAGE, STOPS])
 
 
 def image_id() -> int:
@@ -76,12 +75,12 @@ def read(ids: Int[Tensor, " T"]) -> str:
 
 
 def text_of(poster: Poster) -> str:
-    """红色的是圆形，蓝色的是数字7。"""
+    """红色圆形，蓝色7。"""
     return "，".join(said_of(thing) for thing in poster.things) + "。"
 
 
 def said_of(thing: Thing) -> str:
-    return f"{ZH[thing.colour]}的是{thing.name}"
+    return ZH[thing.colour] + thing.name
 
 
 @cache
@@ -113,7 +112,7 @@ def answer(
     *,
     grids: Sequence[Grid] | None = GRIDS,
 ) -> list[str]:
-    """What follows in each text: ▣红色的是 → 圆形. Without a question all that the model says: 红色的是圆形，…。"""
+    """What follows in each text: ▣红色 → 圆形. Without a question all that the model says: 红色圆形，…。"""
     seen = [views(picture, grids) for picture in pictures]
     prompt = encode(IMAGE + question).expand(len(pictures), -1)
     reader = BLIP3Reader(model, CONTEXT, *zip(*seen))
@@ -123,7 +122,7 @@ def answer(
 
 
 def up_to_stop(text: str) -> str:
-    """红色圆形，… → 红色圆形"""
+    """圆形，… → 圆形"""
     return text.replace(STOPS[0], STOPS[1]).partition(STOPS[1])[0]
 
 
@@ -157,7 +156,7 @@ def texts(drawn: Sequence[Poster], chance: random.Random) -> list[str]:
 
 
 def interleaved(drawn: Sequence[Poster]) -> str:
-    """▣红色的是圆形。▣蓝色的是数字7。 A picture goes before its text."""
+    """▣红色圆形。▣蓝色7。 A picture goes before its text."""
     return "".join(IMAGE + text_of(poster) for poster in drawn)
 
 
@@ -183,7 +182,7 @@ def loss(model: BLIP3, batch: Batch) -> Float[Tensor, ""]:
 
 @torch.no_grad()
 def marks(model: BLIP3, source: Pool, before: Pool | None = None) -> list[tuple[Thing, bool]]:
-    """For each thing of each poster whether its colour brings its name, to the last word: ▣红色的是 → 圆形.
+    """For each thing of each poster whether its colour brings its name, to the last word: ▣红色 → 圆形.
 
     before: a poster that stands in front of each, with its text.
     """
@@ -225,7 +224,7 @@ def pool_of(rows: int, columns: int) -> Pool:
 
 
 def batches(step: int) -> Batch:
-    """A shape a step; every third text of the smaller ones has two pictures."""
+    """A shape a step; of the smaller ones every third text has two pictures."""
     shape = SHAPES[step % len(SHAPES)]
     two = step // len(SHAPES) % 3 == 2 and shape[0] * shape[1] <= 4
     return drawn_from(pool_of(*shape), step, BATCH // (1 + two), 1 + two)
