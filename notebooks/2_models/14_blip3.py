@@ -82,7 +82,7 @@ start("14")
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
-# 东西只有 6 到 12 像素宽。缩小一半以后，什么还认得出来？
+# 东西只有 8 到 14 像素宽。缩小一半以后，什么还认得出来？
 #
 # - A. 颜色和形状都认得出
 # - B. 颜色还在，是什么就难说了
@@ -100,7 +100,11 @@ def is_cut(thing):  # 跨在两片之间
     return any(at - thing.radius < 32 < at + thing.radius for at in (thing.x, thing.y))
 
 
-first = next(each for n in range(UNSEEN, UNSEEN + 99) if any(map(is_cut, (each := poster(n)).things)))
+def is_telling(things):  # 三样，有一样被切开，有数字
+    return len(things) == 3 and sum(map(is_cut, things)) == 1 and any(thing.is_digit for thing in things)
+
+
+first = next(each for n in range(UNSEEN, UNSEEN + 199) if is_telling((each := poster(n)).things))
 first_views = learning.views(first.picture).views  # [5, 3, 32, 32]
 show_figure(
     plots.plot_views(
@@ -161,7 +165,7 @@ for name, whats in {"图形": KINDS, "手写数字": DIGITS}.items():
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 model = zoo.load("blip3-posters")
-QUESTION = learning.IMAGE + "红色的是"
+QUESTION = learning.IMAGE + "红色"
 show_figure(
     plot_whole(
         model,
@@ -596,7 +600,7 @@ print("每一格的分数和损失都相同：", list(ours.shape))
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 一个小 BLIP-3：看得多细，读得多对
 #
-# 课程训练的小 BLIP-3（`blip3-posters`）读过 1×2 到 3×3 片的海报。下面的海报 96×96，训练时没有见过，手写数字也出自没见过的笔迹。每样东西问一句“▣红色的是”，看它接什么。换海报，换切法：
+# 课程训练的小 BLIP-3（`blip3-posters`）读过 1×2 到 3×3 片的海报。下面的海报 96×96，训练时没有见过，手写数字也出自没见过的笔迹。每样东西说出颜色，如“▣红色”，看它接什么。换海报，换切法：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 LOOKS = {"只看缩小的全图": None, "加 2×2 片": (2, 2), "加 3×3 片": (3, 3)}
