@@ -22,7 +22,6 @@ from course_lib.foundations.checks import check_count, check_tensor
 from course_lib.foundations.patches import check_size
 from course_lib.foundations.perceiver import PerceiverResampler
 from course_lib.models.clip import ImageConfig
-from course_lib.models.siglip import SigLIPImageTower
 
 Texts = Sequence[Int[Tensor, " _"]] | Int[Tensor, "B T"]  # of any lengths; image_id where an image goes
 Images = Sequence[Float[Tensor, "_ C H W"]]  # the views of each, in the order of their placeholders
@@ -57,10 +56,11 @@ class Row(NamedTuple):
 class BLIP3(nn.Module):
     """(texts, images) -> logits [B S K] of the next token at every slot.
 
-    tower: frozen from now on. lm: GPT2, Llama, or any with their embed, run, to_vocab and new_caches.
+    tower: SigLIPImageTower, or any with its config and features; frozen from now on.
+    lm: GPT2, Llama, or any with their embed, run, to_vocab and new_caches.
     """
 
-    def __init__(self, config: BLIP3Config, tower: SigLIPImageTower, lm: nn.Module):
+    def __init__(self, config: BLIP3Config, tower: nn.Module, lm: nn.Module):
         super().__init__()
         check_vocabulary(config.image_id, lm.config.n_vocab)
         D = tower.config.d_model

@@ -28,9 +28,10 @@ def test_texts_of_several_things_name_all_of_them_in_three_colours():
 
 
 def test_the_text_says_what_is_on_it_whatever_the_order():
-    one = poster(4)
-    assert siglip_tiles.text_of(one) == siglip_tiles.text_of(one._replace(things=one.things[::-1]))
-    assert all(thing.name in siglip_tiles.text_of(one) for thing in one.things)
+    one = poster(4, n_things=(3, 3))
+    text = siglip_tiles.text_of(one)
+    assert text == siglip_tiles.text_of(one._replace(things=one.things[::-1]))
+    assert all(siglip_tiles.named(thing.colour, thing.what) in text for thing in one.things)
 
 
 def test_things_come_alone_before_they_come_together():
