@@ -22,7 +22,7 @@ def flops(model, grids) -> int:
     """Multiplications and additions of one poster's way from its pixels to the logits of a text of 8 tokens."""
     seen = learning.views(poster(0, SIDE, SIDE).picture, grids)
     text = learning.encode(learning.IMAGE + "红色圆形，蓝色7。")
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter:
         model([text], [seen.views], [seen.is_patch])
     return counter.get_total_flops()
 
