@@ -645,6 +645,23 @@ explore(
 # 右边是塔真正看见的，与左边的海报同一个比例。2×2 片里海报缩成了 64×64，3×3 片才是原来的大小。若切片没有用，换切法时对错不该变。
 # :::
 
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 数 96 张，三种切法，图形和手写数字分开：
+
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
+for look, grid in LOOKS.items():
+    exam = learning.pool(range(UNSEEN, UNSEEN + 96), 96, 96, None if grid is None else [grid])
+    found = learning.marks(model, exam)
+    shapes, digits = (learning.share(found, lambda thing, d=d: thing.is_digit == d) for d in (False, True))
+    print(f"{look}：{4 * exam.features.shape[1]} 个词元，图形读对 {shapes:.0%}，手写数字 {digits:.0%}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 图文交错呢？64×64 的海报单独问，和前面先放一张别的海报连同它的文字，再问：
+
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
+alone, behind = learning.exact(model, learning.exam()), learning.second(model)
+print(f"单独一张，读对 {alone:.0%}；排在另一张图和它的文字后面，读对 {behind:.0%}")
+
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
