@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[08 GPT-2](08_gpt2.ipynb)（因果掩码、下一个词）、[10 ViT](10_vit.ipynb)（图像块）、[11 CLIP](11_clip.ipynb)（SigLIP）、[13 BLIP-2](13_blip2.ipynb)（两头冻住，中间的 Q-Former）。
 #
-# **阅读** 约 37 分钟，练习另加 45 分钟。**运行** 实测约 10 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 37 分钟，练习另加 45 分钟。**运行** 实测约 35 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -69,7 +69,7 @@ from course_lib.data.real.pictures import photograph
 from course_lib.data.world.scenes import KINDS
 from course_lib.foundations.perceiver import PerceiverAttention, PerceiverResampler
 from course_lib.foundations.tiles import RELEASED, fit, grids_within, tiling_of
-from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
+from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
 from course_lib.models.blip3 import BLIP3, text_loss
 from course_lib.widgets import Knob, explore
 
@@ -367,6 +367,9 @@ show_figure(
     alt="两幅小图，每幅四个向量各看哪里，越亮看得越多。看图的份："
     + "；".join("、".join(f"{share:.0%}" for share in each[:, :16].sum(-1)) for each in maps[:2]),
 )
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 切片里，亮的格正是有东西的格；缩小的全图上，哪里都只看一点。百分数是看图的份，余下的看向量自己。
 
 # %% [markdown]
 # 重采样器自己不知道谁在哪里，位置全靠塔加进特征里的。它也不是“去掉损失的 Q-Former”：

@@ -169,17 +169,17 @@ def plot_read(
 
 
 def plot_looks(views: UInt8[np.ndarray, "V T T 3"], maps: Float[np.ndarray, "V Q N+Q"]) -> Figure:
-    """What every latent looks at: a row a view, the patches as bright as their share of the largest, and in words how
-    much goes to the latents themselves."""
+    """What every latent looks at: a row a view, the patches as bright as their share of the largest, in tenths, and in
+    words how much goes to the picture."""
     V, Q, keys = maps.shape
-    side = round((keys - Q) ** 0.5)
+    side, largest = round((keys - Q) ** 0.5), maps[:, :, : keys - Q].max()
     figure, axes = plt.subplots(V, Q + 1, figsize=(1.35 * (Q + 1), 1.6 * V), squeeze=False)
     for row, view, looks in zip(axes, views, maps):
         row[0].imshow(view)
         _frame(row[0], "塔看见的")
         for at, (axis, look) in enumerate(zip(row[1:], looks), 1):
             share = look[: keys - Q].reshape(side, side)
-            axis.imshow(share, cmap=CMAPS["amount"], vmin=0, vmax=maps[:, :, : keys - Q].max())
+            axis.imshow((10 * share / largest).round() / 10, cmap=CMAPS["amount"], vmin=0, vmax=1)
             _frame(axis, f"看图 {share.sum():.0%}")
             axis.set_title(f"向量 {at}", fontsize=11, loc="center")
     return figure

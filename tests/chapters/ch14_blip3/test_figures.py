@@ -133,8 +133,8 @@ def test_what_was_read_is_framed_by_whether_it_is_right():
 def test_a_latent_says_how_much_of_its_look_is_at_the_picture():
     _, first, second = looks().axes
     assert [axis.get_xlabel() for axis in (first, second)] == ["看图 70%", "看图 50%"]
-    assert first.images[0].get_array().tolist() == [[0.1, 0.2], [0.3, 0.1]]
-    assert first.images[0].get_clim() == second.images[0].get_clim() == (0, 0.5)
+    assert first.images[0].get_array().tolist() == [[0.2, 0.4], [0.6, 0.2]]
+    assert second.images[0].get_array().tolist() == [[0, 0], [1, 0]]
 
 
 def test_a_bar_is_a_mean_with_every_seed_on_it():
