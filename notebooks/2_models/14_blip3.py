@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[08 GPT-2](08_gpt2.ipynb)（因果掩码、下一个词）、[10 ViT](10_vit.ipynb)（图像块）、[11 CLIP](11_clip.ipynb)（SigLIP）、[13 BLIP-2](13_blip2.ipynb)（两头冻住，中间的 Q-Former）。
 #
-# **阅读** 约 37 分钟，练习另加 45 分钟。**运行** 实测约 35 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 39 分钟，练习另加 45 分钟。**运行** 实测约 35 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -65,11 +65,12 @@ from course_lib.chapters.ch14_blip3 import figures as plots
 from course_lib.chapters.ch14_blip3 import learning, siglip_tiles
 from course_lib.chapters.ch14_blip3.posters import DIGITS, UNSEEN, poster
 from course_lib.chapters.ch14_blip3.whole_figure import plot_whole
+from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.pictures import photograph
 from course_lib.data.world.scenes import KINDS
 from course_lib.foundations.perceiver import PerceiverAttention, PerceiverResampler
 from course_lib.foundations.tiles import RELEASED, fit, grids_within, tiling_of
-from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models.blip3 import BLIP3, text_loss
 from course_lib.widgets import Knob, explore
 
@@ -121,7 +122,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "-"}
 # 课程训练的图像塔（`siglip-tiles`）自己来认，各 320 张，问的是“这种颜色的是什么”：
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "-"}
+# %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "-"}
 siglip = zoo.load("siglip-tiles")
 for name, whats in {"图形": KINDS, "手写数字": DIGITS}.items():
     right = [siglip_tiles.accuracy(siglip, whats, side) for side in (32, 64)]
@@ -137,7 +138,7 @@ for name, whats in {"图形": KINDS, "手写数字": DIGITS}.items():
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 四处改动
+# ## 改了什么
 #
 # BLIP-3 也叫 xGen-MM（2024 年 8 月）。它嫌 [BLIP-2](13_blip2.ipynb) 三处不便，又把数据放在第一位：
 #
@@ -680,6 +681,47 @@ print(f"单独一张，读对 {alone:.0%}；排在另一张图和它的文字后
 # :::{admonition} 讲者备注
 # :class: dropdown
 # 停 2.5 分钟。先看 1×1，请学生也猜。常问：“它是不是只会背颜色和东西的搭配？”答：搭配是随便抽的，颜色不提示是什么。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 证据：各采各的，读对更多吗
+#
+# 同样的海报，同样的步数，**词元也一样多**：5 幅各采 4 个，或 20 个向量一起看 5 幅；再各比一次 1 个和 5 个。这是我们加的对照：论文比的是整张 128 个和每片 128 个，词元差几倍。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 图像塔反正是一片一片看的。词元一样多，谁读对的多？
+#
+# - A. 各采各的：小东西不用和别的片抢
+# - B. 一起采：每个向量看得全
+# - C. 差不多
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+sampled = figures_of(load_record("C18"))["right"]  # [种子，两种预算，各采各的与一起采]
+WAYS = ["各采各的", "一起采"]
+show_figure(
+    plots.plot_reached(
+        {way: sampled.values[:, :, at] for at, way in enumerate(WAYS)}, ["5 个词元", "20 个词元"], label="读对的东西"
+    ),
+    alt="两种词元数，各两根柱子，点是三个种子。"
+    + "；".join(
+        f"{n} 个词元：" + "，".join(f"{way} {mean:.0%}" for way, mean in zip(WAYS, means))
+        for n, means in zip((5, 20), sampled.mean)
+    ),
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 三个点的间距比柱子的高低差还大：在这个规模上，看不出差别，我们原来的主张不成立。卡片里的“视图”是一幅小图，“块”是切片。
+# 各采各的好处在别处。便宜：一个向量只看 $N+Q$ 个键，一起采要看 $V$ 倍；幅数变了，重采样器不用改；片的次序也留在行里。论文里它赢，也可能只是因为词元多。
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C18")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟，先投票。常问：“那还切片做什么？”答：切片是让塔看清，这一步值；采样怎么分，是第二位的事。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
