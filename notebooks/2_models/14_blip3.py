@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[08 GPT-2](08_gpt2.ipynb)（因果掩码、下一个词）、[10 ViT](10_vit.ipynb)（图像块）、[11 CLIP](11_clip.ipynb)（SigLIP）、[13 BLIP-2](13_blip2.ipynb)（两头冻住，中间的 Q-Former）。
 #
-# **阅读** 约 39 分钟，练习另加 45 分钟。**运行** 实测约 35 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 42 分钟，练习另加 45 分钟。**运行** 实测约 35 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -503,6 +503,39 @@ show_source(text_loss)
 # :class: dropdown
 # 停 1.5 分钟。常问：“没有对比损失，图和字怎么对得上？”答：塔已经用 SigLIP 的损失对过一次；重采样器和语言模型只要把它的特征变成能用的词元。
 # :::
+
+# %% [markdown]
+# ## 证据：一个损失够吗
+#
+# 两种做法，同一座图像塔，同一个先读过说明的小语言模型，画面里一样东西，写一句说明：BLIP-2 的（第一阶段三个损失，第二阶段接上冻住的语言模型），和 BLIP-3 的（一个损失，语言模型也学）。看一样多的图，或者做一样多的运算。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 都看 8,000 张图，考没见过的搭配，一字不差才算对。
+#
+# - A. BLIP-2 好：三个损失教得多
+# - B. 差不多
+# - C. 一个损失好：每一步都在学写
+# :::
+
+# %% tags=["hide-input"]
+one = figures_of(load_record("C18c"))
+KINDS_OF_TRAINING = ["BLIP-2，\n两个阶段", "一个损失，\n图一样多", "一个损失，\n运算一样多", "图一样多，\n语言模型冻住"]
+show_figure(
+    plots.plot_reached({"一字不差的说明": one["right"].values}, KINDS_OF_TRAINING, label="写对"),
+    alt="四根柱子，点是三个种子。"
+    + "；".join(
+        f"{name.replace(chr(10), '')} {mean:.0%}（{operations:,.0f} 十亿次运算）"
+        for name, mean, operations in zip(KINDS_OF_TRAINING, one["right"].mean, one["gigaflops"].mean)
+    ),
+)
+
+# %% [markdown]
+# 一个损失不只是够：图一样多时好得多，运算还省一半多。最后一根柱子把语言模型冻住，照样好，所以功劳主要不在“语言模型也学”；在损失、阶段，还是在桥的结构，这里没有再拆开。BLIP-2 的第一阶段还学会了检索和匹配，这里不考。
+# 这是很短的训练，一种画面，一种说法；训练再长，BLIP-2 的做法会追上多少，这里看不出。
+
+# %%
+show_claim("C18c")
 
 # %% [markdown]
 # ## 整段码
