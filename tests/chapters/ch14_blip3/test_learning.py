@@ -82,6 +82,21 @@ def test_without_a_question_it_tells_all_that_it_sees(model, few):
     assert sum(len(text.split("，")) == len(each.things) for text, each in zip(said, few.posters)) > len(said) / 2
 
 
+@torch.no_grad()
+def test_behind_another_poster_the_pictures_stand_in_the_order_of_their_texts(model, few):
+    """Poster by poster, with the tokens in reading order."""
+    before = learning.exam().of(slice(24, 48))
+    marks = iter(learning.marks(model, few, before))
+    for first, features, second, own in zip(before.posters, before.features, few.posters, few.features):
+        tokens = model.sample([features, own])
+        for thing in second.things:
+            text = learning.encode(learning.interleaved([first]) + learning.IMAGE + learning.said_of(thing))
+            row = model.put_in([text], tokens)
+            n = len(thing.name)
+            said = model.lm.to_vocab(model.hidden(row))[0, -n - 1 : -1].argmax(-1)
+            assert next(marks) == (thing, torch.equal(said, text[-n:]))
+
+
 def test_the_second_picture_is_read_from_its_own_tokens(model, few):
     """With another picture in its place little is right."""
     before = learning.exam().of(slice(24, 48))
