@@ -85,14 +85,11 @@ def _who_learns() -> dict[str, object]:
     caption_loss(model, _seen(), _ids(), None, smoothing=0).backward()
     step.step()
     moved = {name for name, weight in model.named_parameters() if not torch.equal(weight, before[name])}
-    count = {
-        part: [name for name in before if name.split(".")[0] == part] for part in ("image", "qformer", "project", "lm")
-    }
-    titles = {"image": "图像塔", "qformer": "Q-Former", "project": "线性层", "lm": "语言模型"}
-    return {
-        f"走一步，{titles[part]}的 {len(names)} 个张量里变了": sum(name in moved for name in names)
-        for part, names in count.items()
-    } | {"Q-Former 的参数，发布的设置，第一阶段与第二阶段（百万）": _halves()}
+    found = {}
+    for part, title in {"image": "图像塔", "qformer": "Q-Former", "project": "线性层", "lm": "语言模型"}.items():
+        names = {name for name in before if name.split(".")[0] == part}
+        found[f"走一步，{title}的 {len(names)} 个张量里变了"] = len(names & moved)
+    return found | {"Q-Former 的参数，发布的设置，第一阶段与第二阶段（百万）": _halves()}
 
 
 def _halves() -> str:
