@@ -5,9 +5,12 @@ B pictures · N tokens of the tower · Dv their width · L tokens of a caption �
 Stage 1 and stage 2 read the same pictures with the same Chinese captions.  Chapters 13 and 14.
 """
 
+from collections.abc import Callable, Iterable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib.data.world.captions import LANGUAGES
 from course_lib.data.world.scenes import combinations
@@ -19,9 +22,12 @@ from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.toys import told_shape
 from course_lib.toys.borrowed import Borrowed
 from course_lib.toys.one_shape import held_out
-from course_lib.toys.told_shape import CONTEXT, Batch, Images, exam, first, ids_of, is_token, prompt, read
+from course_lib.toys.told_shape import CONTEXT, Batch, Images, batches, exam, first, ids_of, is_token, prompt, read
 from course_lib.toys.words import END
+from course_lib.training.loop import train
 
+BATCH, LR = 48, 2e-3
+SEEDS_APART = 5_000  # steps of which no two seeds show the same pictures
 N_QUERIES = 8
 LM_CONTEXT = 48  # tokens: three captions or four
 
@@ -86,6 +92,31 @@ def stage2_loss(model: Describer, batch: Batch) -> Float[Tensor, ""]:
     images, ids, _ = batch
     n_prompt = prompt().shape[1]
     return caption_loss(model, model.look(images), ids, is_token(ids), n_prompt=n_prompt, smoothing=0)
+
+
+def taught(
+    model: nn.Module,
+    loss: Callable[[nn.Module, Batch], Tensor],
+    steps: int,
+    seed: int,
+    *,
+    size: int = BATCH,
+    lr: float = LR,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> nn.Module:
+    """The model itself, after so many steps of `size` pictures each; which ones, the seed says."""
+    stream = (batches(SEEDS_APART * seed + step, size) for step in range(steps))
+    train(model, stream, steps=steps, lr=lr, weight_decay=0.05, loss=loss, progress=progress, history=[])
+    return model.eval()
+
+
+def step_flops(model: nn.Module, loss: Callable[[nn.Module, Batch], Tensor], size: int = BATCH) -> int:
+    """Floating-point operations of a step, forward and backward: matrix products alone, exact, no clock is read."""
+    batch = batches(0, size)
+    with FlopCounterMode(display=False) as counter:
+        loss(model, batch).backward()
+    model.zero_grad()
+    return counter.get_total_flops()
 
 
 def caption(model: Describer, images: Images, language: str = "zh") -> list[str]:

@@ -15,11 +15,13 @@ from course_lib.models.blip2 import Describer, Stage1
 from course_lib.models.clip import ImageTower
 from course_lib.models.gpt2 import GPT2
 from course_lib.toys import blip2_shapes, told_shape
-from course_lib.toys.blip2_shapes import caption, exact, judgement, losses, retrieval, stage1_loss, stage2_loss
+from course_lib.toys.blip2_shapes import BATCH, LR, caption, exact, judgement, losses, retrieval, stage1_loss, stage2_loss
 from course_lib.toys.one_shape import pictures as look_at
 from course_lib.toys.told_shape import Batch, encode, exam, is_token, read, sentence, words
 
 __all__ = [
+    "BATCH",
+    "LR",
     "build_language_model",
     "build_stage1",
     "caption",
@@ -41,9 +43,7 @@ __all__ = [
     "words",
 ]
 
-BATCH = 48  # pictures a step, in both stages
 STAGE1_STEPS, STAGE2_STEPS, LM_STEPS = 400, 400, 300
-LR = 2e-3
 
 
 @cache
