@@ -15,7 +15,17 @@ from course_lib.models.blip2 import Describer, Stage1
 from course_lib.models.clip import ImageTower
 from course_lib.models.gpt2 import GPT2
 from course_lib.toys import blip2_shapes, told_shape
-from course_lib.toys.blip2_shapes import BATCH, LR, caption, exact, judgement, losses, retrieval, stage1_loss, stage2_loss
+from course_lib.toys.blip2_shapes import (
+    BATCH,
+    LR,
+    caption,
+    exact,
+    judgement,
+    losses,
+    retrieval,
+    stage1_loss,
+    stage2_loss,
+)
 from course_lib.toys.one_shape import pictures as look_at
 from course_lib.toys.told_shape import Batch, encode, exam, is_token, read, sentence, words
 
