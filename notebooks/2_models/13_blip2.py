@@ -62,12 +62,13 @@ from course_lib.chapters.ch13_blip2 import figures as plots
 from course_lib.chapters.ch13_blip2 import learning
 from course_lib.chapters.ch13_blip2.whole_figure import plot_whole
 from course_lib.data.world.render import render_batch
-from course_lib.data.world.scenes import at_position
+from course_lib.data.world.scenes import at_position, combinations
+from course_lib.decoding.generation import greedy
 from course_lib.decoding.sampling import sample
 from course_lib.foundations.bert import CrossAttention
 from course_lib.foundations.qformer_masks import MASKS, influence
 from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
-from course_lib.models.blip2 import QFORMER, VIT_G, n_parameters, similarities
+from course_lib.models.blip2 import QFORMER, VIT_G, DescribingReader, n_parameters, similarities
 from course_lib.models.blip2_pretrain import stage1_losses
 from course_lib.models.llama import LlamaReader
 from course_lib.models.opt import SIZES
@@ -121,7 +122,7 @@ show_said(said, true)
 # 它什么都没学，给的是 8 个随意的向量。语言模型接着写，会怎样？
 #
 # - A. 照样通顺，仍与图无关
-# - B. 话也说不通了
+# - B. 多半连话也说不通
 # - C. 报错
 # :::
 
@@ -179,7 +180,7 @@ print(f"在学的 {learned / 1e6:.2f} M，占 {learned / (image + text + learned
 #
 # Q-Former 的输入不是图，是 $Q$ 个学来的向量，叫**可学习的查询**（learned query）。每张图用的都是同一组。它们经[交叉注意力](../1_foundations/06_transformer.ipynb)去读图像塔的输出：问题不变，图变了，答案就变。
 #
-# 手算。图有三处，键和查询的内积（已除以 $\sqrt{d}$）：查询一是 ln 6、ln 3、0，查询二是 0、ln 4、0。值是“有多红、有多蓝”：(1, 0)、(0, 1)、(0, 0)。
+# 手算。图有三处，缩放以后的分数：查询一是 ln 6、ln 3、0，查询二是 0、ln 4、0。值是“有多红、有多蓝”：(1, 0)、(0, 1)、(0, 0)。
 #
 # - 查询一：6 : 3 : 1，读到 0.6 × 红 + 0.3 × 蓝 = (0.60, 0.30)
 # - 查询二：1 : 4 : 1，读到 (1/6, 4/6) = (0.17, 0.67)
@@ -191,7 +192,8 @@ scores = torch.tensor([[6.0, 3, 1], [1, 4, 1]]).log()
 values = torch.tensor([[1.0, 0], [0, 1], [0, 0]])
 by_hand = torch.tensor([[0.6, 0.3], [1 / 6, 4 / 6]])
 assert_close(scores.softmax(-1) @ values, by_hand)
-print("每个查询读到的（红，蓝）：", (scores.softmax(-1) @ values).round(decimals=2).tolist())
+for name, (red, blue) in zip(("查询一", "查询二"), scores.softmax(-1) @ values):
+    print(f"{name}读到：红 {red:.2f}，蓝 {blue:.2f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # `course_lib` 的交叉注意力，把四个投影都换成“原样”，与手算相等：
@@ -399,22 +401,22 @@ show_figure(
 # 停 1.5 分钟，先投票。常问：“真会有人写错吗？”答：掩码形状对得上就不报错，损失还特别好看；所以要有这样的检查。
 # :::
 
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 取最大，取平均
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## 手算：取最大，取平均
 #
 # 一张图，两个查询；余弦：与“红色圆形”是 0.9、0.1，与“蓝色十字形”是 0.3、0.2。$\tau=0.1$。
 #
 # - **ITC 取最大**：0.9 对 0.3。哪个查询最像这句话，就由它代表这张图。取平均就是 0.5 对 0.25，差了一大截：另一个查询可能在问别的，不该拖累它。
 # - **ITM 取平均**：两个查询看过字以后，各给“不是、是”两个分数，(0, 2) 和 (1, 1)，平均 (0.5, 1.5)，softmax 后“是”占 73 %。
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
+# %% tags=["nbval-check-output"] slideshow={"slide_type": "skip"}
 texts = torch.eye(2)[None][0]  # 两句话的方向：两条坐标轴
 queries = torch.tensor([[[0.9, 0.3, 0], [0.1, 0.2, 0]]])  # [1, Q, 3]
 queries[..., 2] = (1 - queries.square().sum(-1)).sqrt()  # 补成长度 1
 cosines = similarities(queries, torch.nn.functional.pad(texts, (0, 1)))
 assert_close(cosines, torch.tensor([[0.9, 0.3]]))
 votes = torch.tensor([[0.0, 2], [1, 1]])
-print(f"ITC：{cosines[0].tolist()}，第一句的概率 {(cosines / 0.1).softmax(-1)[0, 0]:.3f}")
+print(f"ITC：最大的是 0.9 和 0.3，第一句的概率 {(cosines / 0.1).softmax(-1)[0, 0]:.3f}")
 print(f"ITM：平均 {votes.mean(0).tolist()}，是一对的概率 {votes.mean(0).softmax(-1)[1]:.2f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -422,12 +424,6 @@ print(f"ITM：平均 {votes.mean(0).tolist()}，是一对的概率 {votes.mean(0
 
 # %% slideshow={"slide_type": "skip"}
 show_source(stage1_losses)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1.5 分钟。常问：“取最大不会只训练一个查询吗？”答：ITC 这一项只教最大的那个；ITM 和 ITG 教所有的。常问：“到第二阶段，ITC、ITM 的头都扔了，白学吗？”答：扔的是头，查询学会的留下。
-# :::
 
 # %% [markdown]
 # ## 整段码
@@ -526,52 +522,6 @@ for mine, theirs in zip(ours, room):
 print("查询、字、匹配、下一个字，都相同：", [list(each.shape) for each in ours])
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 看见它：查询在看哪里
-#
-# 训练好的第一阶段，八个查询在两层交叉注意力里看哪里。换图，换头：
-
-# %% slideshow={"slide_type": "-"} tags=["hide-input"]
-with torch.no_grad():
-    maps = stage1.qformer.image_maps(stage1.look(four_pictures))  # [2, 4, 4, 8, 17]：层、图、头、查询、词元
-HEADS = ["四个头平均", "第 1 头", "第 2 头", "第 3 头", "第 4 头"]
-PICTURES = ["红色圆形", "绿色十字形", "紫色圆环", "黄色菱形"]
-
-
-def shares(picture, head):
-    of = maps[:, PICTURES.index(picture)]  # [2, 4, 8, 17]
-    return (of.mean(1) if head == HEADS[0] else of[:, HEADS.index(head) - 1]).numpy()
-
-
-def say_shares(picture, head):
-    to_class = shares(picture, head)[..., 0]
-    return f"{picture}，{head}。分给分类词元的份额：" + "；".join(
-        f"第 {layer} 层 " + "、".join(f"{share:.2f}" for share in row) for layer, row in zip((1, 3), to_class)
-    )
-
-
-explore(
-    lambda picture, head: plots.plot_looks(four_shown[PICTURES.index(picture)], shares(picture, head), (1, 3)),
-    say_shares,
-    picture=Knob("图", PICTURES, kind="buttons"),
-    head=Knob("头", HEADS, kind="select"),
-    name="13-looks",
-)
-
-# %% [markdown] slideshow={"slide_type": "skip"}
-# :::{admonition} 看什么
-# :class: look
-# 紫条多半很高：查询大半时候在读**分类词元**。这座塔是 CLIP 训练的，一张图的意思都收在那里。剩下的一点给了各块，查询 4、查询 2 最常看到东西上去。
-# 若八个查询各管一块，八张图就该各亮一处，合起来铺满。这里不是：它们没有分工看位置，只是问的东西不同。
-# 论文去掉 ViT 的最后一层，用倒数第二层的输出，说是稍好一些。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1.5 分钟。先问：猜猜八个查询会不会各看一角。常问：“能不能说查询 4 管位置？”答：这张图不能证明；看着的不等于用上的。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 第二阶段：放在句子前面
 #
 # 读字的那一列拿掉，ITC、ITM、ITG 的头也拿掉。查询的输出 $[Q,D]$ 过一层线性层，变成 $[Q,W]$，放在词向量前面，像八个看不见的词，叫**软提示**（soft prompt）。冻结的语言模型接着写，损失是它的交叉熵，只算在字上。
@@ -597,7 +547,7 @@ for name, part in parts.items():
     print(f"{name}：{sum(p.numel() for p in part.parameters()):,} 个数，变了 {moved_numbers:,} 个")
 
 # %% [markdown]
-# 冻结的两头一位没变。Q-Former 没变的那些，是这五步里梯度恰好是零的。梯度要穿过语言模型，才到得了 Q-Former：**冻结是不改它，不是绕开它**。
+# 冻结的两头一位没变。梯度要穿过语言模型，才到得了 Q-Former：**冻结是不改它，不是绕开它**。
 #
 # 第二阶段谁在学，论文没有明说，常有人弄错：
 
@@ -613,7 +563,7 @@ show_erratum("K13-2")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 它会说了
 #
-# 课程里训练好的（`blip2-shapes`）：第一阶段 400 步，第二阶段 400 步，图都是 192 种搭配，**只配中文**。开头那四张图，有的搭配它训练时没见过：
+# 课程里训练好的（`blip2-shapes`）：第一阶段 400 步，第二阶段 400 步，图都是 192 种搭配，**只配中文**。开头那四张图，后三张的搭配它训练时没见过：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 describer = zoo.load("blip2-shapes")
@@ -621,7 +571,17 @@ show_said(learning.caption(describer, four_pictures), true)
 
 # %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "skip"}
 exam = learning.exam()
+asked = [combinations()[i] for i in exam.numbers.tolist()]
 score = {language: learning.exact(describer, language) for language in ("zh", "en")}
+
+
+def right_parts(said, language):
+    """颜色、形状、位置各对几成。"""
+    known = {learning.sentence(kind, language): kind for kind in combinations()}
+    kinds = [known.get(text, (None,) * 3) for text in said]
+    return [sum(one[at] == other[at] for one, other in zip(kinds, asked)) / len(asked) for at in range(3)]
+
+
 print(f"没见过的 48 种搭配，各两张图，中文一字不差：{score['zh']:.0%}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
@@ -638,16 +598,121 @@ print(f"没见过的 48 种搭配，各两张图，中文一字不差：{score['
 
 # %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "fragment"}
 print(*learning.caption(describer, four_pictures, "en"), sep="\n")
-print(f"英文一字不差：{score['en']:.0%}")
+in_english = [
+    text.replace("a picture of a picture of", "a picture of") for text in learning.caption(describer, exam.images, "en")
+]
+parts = right_parts(in_english, "en")
+print(f"英文一字不差 {score['en']:.0%}；颜色对 {parts[0]:.0%}，形状对 {parts[1]:.0%}，位置对 {parts[2]:.0%}")
 
 # %% [markdown]
-# 八个向量是照着“让它说出这句中文”学的，不是照着“红色圆形在左上角”学的。语言模型知道两种说法讲的是一件事，软提示却没有落在它懂的地方。
+# 颜色过去了一半多，形状和位置差不多是猜。八个向量是照着“让它说出这句中文”学的，不是照着“红色圆形在左上角”学的；语言模型知道两种说法讲的是一件事，软提示却没有全落在它懂的地方。
 # 论文的 OPT 和 FlanT5 大上万倍，图文也杂得多，那里换提示是成的（图 4）；我们这里不成，说明这个本事不是软提示自带的。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
 # 停 2 分钟。常问：“那教它几句英文就好了？”答：多半是，没有试。常问：“语言模型见过这些搭配吗？”答：文字见过全部 240 种，图只见过 192 种。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 看见它：查询在看哪里
+#
+# 八个查询，在两层交叉注意力里各看哪里。换图，换头，再把第二阶段换回第一阶段：
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+STAGES = {"第二阶段后": describer, "第一阶段后": stage1}
+HEADS = ["四个头平均", "第 1 头", "第 2 头", "第 3 头", "第 4 头"]
+PICTURES = {"紫色圆环": 2, "绿色十字形": 1, "黄色菱形": 3}
+with torch.no_grad():  # [2, 4, 4, 8, 17]：层、图、头、查询、词元
+    maps = {name: each.qformer.image_maps(each.look(four_pictures)) for name, each in STAGES.items()}
+
+
+def shares(stage, picture, head):
+    of = maps[stage][:, PICTURES[picture]]
+    return (of.mean(1) if head == HEADS[0] else of[:, HEADS.index(head) - 1]).numpy()
+
+
+def say_shares(stage, picture, head):
+    to_class = shares(stage, picture, head)[..., 0]
+    return f"{stage}，{picture}，{head}。八个查询各分给分类词元几成：" + "；".join(
+        f"第 {layer} 层 " + "、".join(f"{share:.2f}" for share in row) for layer, row in zip((1, 3), to_class)
+    )
+
+
+explore(
+    lambda stage, picture, head: plots.plot_looks(four_shown[PICTURES[picture]], shares(stage, picture, head), (1, 3)),
+    say_shares,
+    picture=Knob("图", list(PICTURES), kind="buttons"),
+    head=Knob("头", HEADS, kind="select"),
+    stage=Knob("什么时候", list(STAGES), kind="buttons"),
+    name="13-looks",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 紫条高，是在读**分类词元**：这座塔是 CLIP 训练的，一张图的意思都收在那里。第二阶段以后，七个查询在第 1 层几乎只读它，只有查询 7 看到东西所在的块。
+# 若八个查询各管一角，八张图就该亮在不同的地方。这里不是。论文去掉 ViT 的最后一层，用倒数第二层的输出，只说稍好一些。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。先猜八个查询会不会各看一角。常问：“能不能说查询 7 管位置？”答：这张图不能证明，看着的不等于用上的；下一张堵住它试试。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 堵住一个查询
+#
+# 看着的不等于用上的。要知道一个查询带了什么，就堵住它：把它给语言模型的向量，换成它对 96 张考卷图的平均。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 八个里堵住一个，再让语言模型写。会怎样？
+#
+# - A. 堵哪个都坏一点
+# - B. 有一个一堵就坏，别的堵了没事
+# - C. 堵哪个都没事
+# :::
+
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+def write_after(prefix):
+    reader = DescribingReader(describer, exam.images, 16)
+    reader.prefix = prefix
+    begun = prompt("zh").expand(len(prefix), -1)
+    return [learning.read(row) for row in torch.cat([begun, greedy(reader, begun, 13, end=0)], dim=1)]
+
+
+with torch.no_grad():
+    prefix = describer.prefix(describer.look(exam.images))  # [96, 8, 96]
+table = [right_parts(write_after(prefix), "zh")]
+for at in range(Q):
+    blocked = prefix.clone()
+    blocked[:, at] = prefix[:, at].mean(0)
+    table.append(right_parts(write_after(blocked), "zh"))
+ROWS, PARTS = ["都不堵", *(f"堵查询 {at + 1}" for at in range(Q))], ["颜色", "形状", "位置"]
+show_figure(
+    plots.plot_blocked(torch.tensor(table).numpy(), ROWS, PARTS),
+    alt="堵住一个查询以后，颜色、形状、位置各对几成。"
+    + "；".join(row + " " + "、".join(f"{share:.0%}" for share in shares) for row, shares in zip(ROWS, table)),
+)
+
+# %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "skip"}
+answers = torch.nn.functional.normalize(describer.qformer.ask(describer.look(exam.images)).detach(), dim=-1)
+alike = (answers @ answers.mT).mean(0)  # [8, 8]
+others = [at for at in range(Q) if at != 6]
+print(f"八个输出的余弦：查询 7 以外，两两不小于 {alike[others][:, others].min():.2f}；", end="")
+print(f"查询 7 与别的 {alike[6, others].min():.2f} 到 {alike[6, others].max():.2f}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 七个查询说的是同一句话，堵哪一个都有另外六个顶上；查询 7 单独说形状和位置，堵住它，位置就只剩四成。
+# 八个名额，这个小世界只用了两个。哪个查询管什么、用几个，没有谁规定，这个模型训练成了这样；换一个种子是不是也这样，没有量。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟，先投票。常问：“那用两个查询就够了？”答：对这个世界也许；论文没有比较查询的个数，32 个是定下来的。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}

@@ -12,7 +12,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from course_lib.widgets.style import COLORS
+from course_lib.widgets.style import CMAPS, COLORS
 
 GOOD, BAD = COLORS["good"], COLORS["bad"]
 ARMS = ("resampler", "K", "Q", "V", "SFT")
@@ -107,6 +107,21 @@ def _look(axis: Axes, image: np.ndarray, patches: np.ndarray, to_class: float) -
     axis.add_patch(Rectangle((-0.2, 0), 0.12, 1, fill=False, **bar))
     axis.set(xlim=(-0.22, 1), ylim=(1, 0), xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
+
+
+def plot_blocked(table: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> Figure:
+    """Shares [rows, columns], each written in its cell; the first row, where nothing is blocked, stands apart."""
+    figure, axis = plt.subplots(figsize=(5.2, 0.36 * len(rows) + 0.7))
+    axis.imshow(table, aspect="auto", cmap=CMAPS["weight"], vmin=0, vmax=1.25)
+    for (i, j), share in np.ndenumerate(table):
+        axis.text(j, i, f"{share:.0%}", ha="center", va="center", color=COLORS["paper" if share > 0.75 else "ink"])
+    axis.axhline(0.5, color=COLORS["paper"], lw=5)
+    axis.set_xticks(range(len(columns)), columns)
+    axis.set_yticks(range(len(rows)), rows)
+    axis.xaxis.tick_top()
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    return figure
 
 
 def plot_curves(steps: Sequence[int], arms: Mapping[str, np.ndarray], *, ylabel: str, xlabel: str = "步") -> Figure:
