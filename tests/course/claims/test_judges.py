@@ -168,6 +168,9 @@ REFUTED = {
     "C16b": [{"retrieval": 0.5, "matching": 0.8, "captions": 0.4}],
     "C16c": [{"passes_learnt": 0.2, "passes_random": 0.15}],
     "C16d": [{"retrieval": same(0.5, 0.5, 0.9), "matching": same(0.8, 0.7, 0.9), "captions": same(0.5, 0.5, 0.9)}],
+    "C17": [{"after": 0.4, "alone": 0.45}],
+    "C17b": [{"linear": 0.9, "after": 0.85}],
+    "C17c": [{"captions": 0.5}, {"captions": same(0.8, 0.76, 0.9, 0.77, 0.8)}],
 }
 WRITING = {"retrieval": same(0.5, 0.6, 0.9), "matching": same(0.8, 0.87, 0.9), "captions": same(0.5, 0.7, 0.9)}
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
@@ -184,6 +187,8 @@ EACH_ITS_OWN = {"retrieval": same(0.9, 0, 0.7, 0.7), "matching": same(0.9, 0.8, 
 EACH_ITS_OWN |= {"captions": same(0.7, 0.7, 0.7, 0)}
 BETTER = {"retrieval": same(0.4, 0.6), "matching": same(0.7, 0.8), "captions": same(0.4, 0.5)}
 SHARED = {"passes_learnt": 0.8, "passes_random": 0.1, "says_learnt": 0.9}
+SOONER = {"after": 0.7, "alone": 0.5, "longer": 0.65}
+FEWER_TOKENS = {"after": 0.9, "linear": 0.7, "longer": 0.85}
 CLEANED = same(0.65, 0.68, 0.6, 0.55, 0.5)
 PARTLY = {
     "C00": [{"blind": lambda values: values + np.array([0, 0, 0.3, 0, 0, 0])}],
@@ -229,6 +234,12 @@ PARTLY = {
     ],
     "C16c": [SHARED | {"passes_random": 0.6}, SHARED | {"says_learnt": 0.4}],
     "C16d": [WRITING | {"captions": same(0.5, 0.45, 0.9)}],
+    "C17": [
+        SOONER | {"longer": 0.7},
+        SOONER | {"after": lambda values: 0.5 + 0.2 * (np.arange(len(values)) > 0)[:, None] + 0 * values},
+    ],
+    "C17b": [FEWER_TOKENS | {"longer": 0.89}, FEWER_TOKENS | {"linear": 0.86}],
+    "C17c": [{"captions": same(0.8, 0.6, 0.8, 0.8, 0.8)}],
     "C16b": [BETTER | {"captions": same(0.4, 0.35)}, BETTER | {"matching": 0.8, "captions": 0.4}],
 }
 HOLDS = {
@@ -259,6 +270,9 @@ HOLDS = {
     "C16b": [BETTER],
     "C16c": [SHARED],
     "C16d": [WRITING],
+    "C17": [SOONER],
+    "C17b": [FEWER_TOKENS],
+    "C17c": [{"captions": same(0.8, 0.6, 0.7, 0.5, 0.1)}],
     "C10e": [
         {
             "loss": lambda values: values * 0 + np.array([0.02, 0.001, 0.01, 2, 0.01]),

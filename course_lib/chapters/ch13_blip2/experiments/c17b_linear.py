@@ -95,10 +95,10 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"stage1_steps": 6, "stage2_steps": 8, "at": [2, 4]},
-    full={"stage1_steps": 200, "stage2_steps": 200, "at": [25, 50, 100, 150]},
+    full={"stage1_steps": 150, "stage2_steps": 150, "at": [25, 50, 100]},
     quick_seeds=(0,),
     labels={
-        "linear": "线性层：25、50、100、150、200 步后，没见过的搭配一字不差的描述",
+        "linear": "线性层：25、50、100、150 步后，没见过的搭配一字不差的描述",
         "alone": "Q-Former，不做第一阶段：同上",
         "after": "Q-Former，先做第一阶段：同上",
         "longer": "线性层，运算和两个阶段加起来一样多",

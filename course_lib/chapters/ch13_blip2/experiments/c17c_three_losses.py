@@ -101,13 +101,13 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"steps": 4, "stage2_steps": 4},
-    full={"steps": 150, "stage2_steps": 50},
+    full={"steps": 100, "stage2_steps": 40},
     quick_seeds=(0,),
     labels={
         "retrieval": "检索：在 240 句里选对（R@1）；三种都有、去掉 ITC、去掉 ITM、去掉 ITG、ITG 的遮罩漏",
         "matching": "匹配：对的句子说对、错一处的句子说错，平均（随机 50%）",
         "surprise": "ITG 按对的遮罩读，每个词的损失，nat",
-        "captions": "第二阶段 50 步后，没见过的搭配一字不差的描述",
+        "captions": "第二阶段 40 步后，没见过的搭配一字不差的描述",
     },
     limits="步数相同，不是算力相同：少一种损失的一步更快。两个阶段都短，第二阶段学得更久，差别会变小。"
     "画面只有一个东西，描述只有一种写法。快速形式只训练几步，什么也没学会。",
