@@ -144,7 +144,7 @@ print(*learning.caption(fresh, four_pictures), sep="\n")
 # ## 冻结：账怎么算
 #
 # [BLIP](12_blip.ipynb) 的图像塔和文字模型都要训练。到 2023 年，好的图像塔有十亿个参数，好的语言模型有几十亿到几百亿，全部一起训练，大多数人训不起；训练还可能让语言模型忘掉原来会的。
-# BLIP-2（2023 年 1 月）让两头**冻结**（frozen）：参数不求梯度，一位不改。只训练中间的 **Q-Former**（查询变换器）和一层线性层。
+# BLIP-2（2023 年 1 月）让两头**冻结**（frozen）：参数不求梯度，一位不改。只训练中间的**查询变换器**（querying transformer，**Q-Former**）和一层线性层。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
