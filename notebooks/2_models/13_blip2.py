@@ -14,7 +14,7 @@
 # %% [markdown] slideshow={"slide_type": "slide"}
 # # 13 BLIP-2：两个冻结的模型之间，一个会提问的小模型
 #
-# 一个模型只会看，没读过一个字；一个模型只会说，没见过一张图。两个都不许改。中间放一个小的，能让后一个说出前一个看见的吗？
+# 一个模型只会看，不会说一个字；一个模型只会说，没见过一张图。两个都不许改。中间放一个小的，能让后一个说出前一个看见的吗？
 #
 # **学完能做什么**
 #
@@ -53,6 +53,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
@@ -61,13 +62,14 @@ from course_lib import zoo
 from course_lib.chapters.ch13_blip2 import figures as plots
 from course_lib.chapters.ch13_blip2 import learning
 from course_lib.chapters.ch13_blip2.whole_figure import plot_whole
+from course_lib.course.claims import figures_of, load_record
 from course_lib.data.world.render import render_batch
 from course_lib.data.world.scenes import at_position, combinations
 from course_lib.decoding.generation import greedy
 from course_lib.decoding.sampling import sample
 from course_lib.foundations.bert import CrossAttention
 from course_lib.foundations.qformer_masks import MASKS, influence
-from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.models.blip2 import QFORMER, VIT_G, DescribingReader, n_parameters, similarities
 from course_lib.models.blip2_pretrain import stage1_losses
 from course_lib.models.llama import LlamaReader
@@ -713,6 +715,71 @@ print(f"查询 7 与别的 {alike[6, others].min():.2f} 到 {alike[6, others].ma
 # :::{admonition} 讲者备注
 # :class: dropdown
 # 停 1.5 分钟，先投票。常问：“那用两个查询就够了？”答：对这个世界也许；论文没有比较查询的个数，32 个是定下来的。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 证据：跳过第一阶段会怎样
+#
+# 第一阶段的三个头，到第二阶段全扔了。论文图 5：不做第一阶段，OPT 和 FlanT5 的零样本 VQA 都低得多，OPT 还越学越差。小世界里是不是也这样？语言模型、步数、图都一样，只差第一阶段的 200 步。
+#
+# 第一阶段不白来：它一步的运算是第二阶段的好几倍。所以另有一组，不做第一阶段，把同样多的运算全给第二阶段。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 运算一样多，最后谁写得准？
+#
+# - A. 先做第一阶段的
+# - B. 全给第二阶段的
+# - C. 全给第二阶段的会越学越差
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+two_stages = figures_of(load_record("C17"))
+AFTER = [25, 50, 100, 150, 200]
+longer = [round(steps) for steps in two_stages["longer_steps"].mean]
+n_seeds = len(two_stages["after"].values)
+EMPTY, LATER = np.full((n_seeds, len(longer)), np.nan), np.full((n_seeds, len(AFTER)), np.nan)
+show_figure(
+    plots.plot_curves(
+        AFTER + longer,
+        {
+            "先做第一阶段": np.hstack([two_stages["after"].values, EMPTY]),
+            "不做": np.hstack([two_stages["alone"].values, EMPTY]),
+            "不做，第二阶段更长": np.hstack([LATER, two_stages["longer"].values]),
+        },
+        ylabel="没见过的搭配，一字不差",
+    ),
+    alt="三条曲线，横轴是第二阶段的步数，带子是四个种子的最低到最高。"
+    + "；".join(
+        f"{title}：" + "，".join(f"{steps} 步 {mean:.0%}" for steps, mean in zip(at, two_stages[key].mean))
+        for title, key, at in (
+            ("先做第一阶段", "after", AFTER),
+            ("不做", "alone", AFTER),
+            ("不做，第二阶段更长", "longer", longer),
+        )
+    ),
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 50 步时先做第一阶段的高出一截，到 200 步只剩两三个百分点，带子已经叠在一起。不做、但第二阶段更长的那条，图一样多（400 步）时就超过了，没有越学越差。蓝线的两点是另外训练的两次。若图 5 在这里成立，蓝线该在粉线下面，还往下掉。
+# :::
+#
+# 第一阶段让第二阶段起步快，却**没有挣回自己的本钱**。这与论文的图 5 相反，差别在哪里，只能列出来，不能断定：
+#
+# - 这里的语言模型读过的正是这些描述，一个前缀就能让它说对；论文的语言模型没读过图的描述，考的也不是描述，是零样本的 VQA。
+# - 论文的 OPT 是冻结的，忘不了什么；越学越差的，是 Q-Former 给它的软提示。我们量的是训练时的同一种描述，看不到这种偏。
+# - 第一阶段不认语言模型：学一次，换 OPT、换 FlanT5 都能接着用。这里只接了一个。
+# - 第一阶段自己就会检索和匹配，第二阶段不会。
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C17")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟，先投票。常问：“那论文错了吗？”答：没有重做过论文的实验，不能这样说；这里只说明第一阶段的好处不是处处都有。多数人会选 A，正好讨论“运算一样多”这个条件。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
