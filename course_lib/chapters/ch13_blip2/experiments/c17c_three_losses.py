@@ -101,7 +101,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"steps": 4, "stage2_steps": 4},
-    full={"steps": 100, "stage2_steps": 40},
+    full={"steps": 80, "stage2_steps": 40},
     quick_seeds=(0,),
     labels={
         "retrieval": "检索：在 240 句里选对（R@1）；三种都有、去掉 ITC、去掉 ITM、去掉 ITG、ITG 的遮罩漏",
