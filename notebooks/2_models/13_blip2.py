@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[05 KV cache](../1_foundations/05_kv_cache.ipynb)（缓存里的键和值）、[08 GPT-2](08_gpt2.ipynb)、[11 CLIP](11_clip.ipynb)（图像塔、温度）、[12 BLIP](12_blip.ipynb)（对比、匹配、写三个损失，难负样本）。
 #
-# **阅读** 约 45 分钟，练习另加 51 分钟。**运行** 实测约 30 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 43 分钟，练习另加 51 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -783,6 +783,63 @@ show_claim("C17")
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# ## 证据：为什么不用一层线性层
+#
+# Q-Former 有二十四万个参数要学。图像塔的 17 个词元各乘同一个矩阵，直接放在句子前面，只要学六千个。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-a
+# 语言模型冻结，第二阶段都走 150 步。谁写得准？
+#
+# - A. Q-Former
+# - B. 线性层：17 个词元比 8 个多
+# - C. 差不多
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+bridges = figures_of(load_record("C17b"))
+AFTER = [25, 50, 100, 150]
+longer = round(bridges["longer_steps"].mean)
+late = np.full((len(bridges["longer"].values), len(AFTER)), np.nan)
+LINES = {
+    "Q-Former，先做第一阶段": "after",
+    "Q-Former，不做": "alone",
+    "线性层": "linear",
+}
+show_figure(
+    plots.plot_curves(
+        [*AFTER, longer],
+        {title: np.hstack([bridges[key].values, late[:, :1]]) for title, key in LINES.items()}
+        | {"线性层，运算一样多": np.hstack([late, bridges["longer"].values[:, None]])},
+        ylabel="没见过的搭配，一字不差",
+    ),
+    alt="没见过的搭配一字不差，横轴是第二阶段的步数。"
+    + "；".join(
+        f"{title}：" + "，".join(f"{steps} 步 {mean:.0%}" for steps, mean in zip(AFTER, bridges[key].mean))
+        for title, key in LINES.items()
+    )
+    + f"；线性层学 {longer} 步，运算与两个阶段一样多：{bridges['longer'].mean:.0%}",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 步数相同，线性层远远落后：20 % 对 84 %。蓝线和粉线叠着，快的是 Q-Former，不是第一阶段。再看最右边的点：线性层没有第一阶段，把省下的运算都用来走第二阶段，走 858 步，到 86 %，追平了，三个种子高低差得多。若一层线性层装不下这件事，它该停在低处。
+# :::
+#
+# 所以这里的差别是**快慢**，不是高低。17 个词元也不嫌多；真的图有 257 个或更多，每写一个字都要为它们付账，那时 8 个、32 个才显得省。
+# 真实规模上：LLaVA（2023 年 4 月）用一层线性层，语言模型后来跟着学；DeCo（2024 年 5 月）在词元一样多时比较，把 Q-Former 换成平均池化，反而更好、学得更快。
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C17b")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟，先投票。常问：“LLaVA 不就是线性层吗？”答：是，可它的语言模型也跟着学；这里冻结，全靠那一个矩阵。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 边界：常见误区
 #
 # :::{admonition} 1. “查询读着问题去看图”
@@ -946,7 +1003,7 @@ check("13-blip2-6-next", next_answer)
 # ## 延伸阅读
 #
 # - **论文**：Li 等，BLIP-2（2023-01，arXiv:2301.12597）。图 2 是两列和三张掩码，3.2 节三个损失，3.3 节第二阶段；图 5 是不做第一阶段，表 6 是去掉 ITG。
-# - **接着读**：Dai 等，InstructBLIP（2023，arXiv:2305.06500），让问题进 Q-Former；Alayrac 等，Flamingo（2022，arXiv:2204.14198），另一种冻结：在语言模型里插交叉注意力。
+# - **接着读**：Dai 等，InstructBLIP（2023，arXiv:2305.06500），让问题进 Q-Former；Alayrac 等，Flamingo（2022，arXiv:2204.14198），另一种冻结：在语言模型里插交叉注意力。Yao 等，DeCo（2024，arXiv:2405.20985），量 Q-Former 丢了什么。
 # - **代码**：salesforce/LAVIS 的 `lavis/models/blip2_models/`：`blip2_qformer.py` 的一个 `forward` 里三个损失都在，`blip2_opt.py` 是第二阶段，`Qformer.py` 看 `_query` 和 `past_key_values`。
 # - **提问**（GitHub 的 issue）：salesforce/LAVIS 的 303 号（作者答 ITG 和第二阶段的损失有什么不同）、797 号（把图 2 和图 3 对起来问了六个问题）。
 #
