@@ -125,7 +125,7 @@ def plot_blocked(table: np.ndarray, rows: Sequence[str], columns: Sequence[str])
 
 
 def plot_curves(steps: Sequence[int], arms: Mapping[str, np.ndarray], *, ylabel: str) -> Figure:
-    """A line an arm over steps of stage 2, the mean over its seeds, and a band from the least to the most.
+    """A line an arm over steps of stage 2, the mean over its seeds; a band, and bars, from the least to the most.
 
     arms: [seeds, len(steps)], 0 … 1; NaN where an arm was not measured."""
     figure, axis = plt.subplots(figsize=(6.8, 3.5))
@@ -134,13 +134,14 @@ def plot_curves(steps: Sequence[int], arms: Mapping[str, np.ndarray], *, ylabel:
         at, values = np.asarray(steps)[known], values[:, known]
         axis.plot(at, values.mean(axis=0), "o-", ms=4.5, color=COLORS[colour], label=name)
         axis.fill_between(at, values.min(axis=0), values.max(axis=0), color=COLORS[colour], alpha=0.18, lw=0)
+        axis.vlines(at, values.min(axis=0), values.max(axis=0), color=COLORS[colour], lw=1.2)
     axis.set_xscale("log")
     axis.set_xticks(steps, steps)
     axis.minorticks_off()
     axis.set(xlabel="第二阶段的步数（对数刻度）", ylabel=ylabel, ylim=(0, 1.03))
     axis.yaxis.set_major_formatter("{x:.0%}")
     axis.grid(axis="y")
-    figure.legend(loc="outside upper center", ncols=min(len(arms), 3))
+    figure.legend(loc="outside upper center", ncols=2 if len(arms) == 4 else 3)
     return figure
 
 
