@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[05 KV cache](../1_foundations/05_kv_cache.ipynb)（缓存里的键和值）、[08 GPT-2](08_gpt2.ipynb)、[11 CLIP](11_clip.ipynb)（图像塔、温度）、[12 BLIP](12_blip.ipynb)（对比、匹配、写三个损失，难负样本）。
 #
-# **阅读** 约 43 分钟，练习另加 51 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 42 分钟，练习另加 51 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -139,7 +139,7 @@ print(*learning.caption(fresh, four_pictures), sep="\n")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，先遮住 ✓ ✗。常问：“为什么不把图的 17 个向量直接给它？”答：可以，乘一个矩阵就行，那是 LLaVA 的路；后面有实验比较。
+# 停 1.5 分钟，先遮住 ✓ ✗。常问：“为什么不把图的 17 个向量直接给它？”答：可以，乘一个矩阵就行，那是 LLaVA 的路；后面有实验比较。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -234,7 +234,7 @@ with torch.no_grad():
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，手算写在黑板上。常问：“查询里存了什么？”答：不是某张图的内容，是“该问什么”；它是参数，和权重一起学。常问：“跟 DETR 的查询一样吗？”答：一个意思，都是学来的向量去读图。
+# 停 1.5 分钟，手算写在黑板上。常问：“查询里存了什么？”答：不是某张图的内容，是“该问什么”；它是参数，和权重一起学。常问：“跟 DETR 的查询一样吗？”答：一个意思，都是学来的向量去读图。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -559,7 +559,7 @@ show_erratum("K13-2")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，先投票。常问：“训练好的 dropout 呢？”答：冻结的部分一直在 eval，train() 也不改它。常问：“图像塔能不能先算好存起来？”答：能，它前面没有要学的；语言模型不能。
+# 停 1.5 分钟，先投票。常问：“语言模型里的 dropout 呢？”答：冻结的部分一直在 eval，train() 也不改它。常问：“图像塔能不能先算好存起来？”答：能，它前面没有要学的；语言模型不能。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -824,7 +824,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 步数相同，线性层远远落后：20 % 对 84 %。蓝线和粉线叠着，快的是 Q-Former，不是第一阶段。再看最右边的点：线性层没有第一阶段，把省下的运算都用来走第二阶段，走 858 步，到 86 %，追平了，三个种子高低差得多。若一层线性层装不下这件事，它该停在低处。
+# 步数相同，线性层远远落后：20 % 对 84 %。橙线和粉线叠着，快的是 Q-Former，不是第一阶段。再看最右边的点：线性层没有第一阶段，把省下的运算都用来走第二阶段，走 858 步，到 86 %，追平了，只是三个种子从 78 % 到 91 %。若一层线性层装不下这件事，它该停在低处。
 # :::
 #
 # 所以这里的差别是**快慢**，不是高低。17 个词元也不嫌多；真的图有 257 个或更多，每写一个字都要为它们付账，那时 8 个、32 个才显得省。
