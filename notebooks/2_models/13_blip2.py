@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[05 KV cache](../1_foundations/05_kv_cache.ipynb)（缓存里的键和值）、[08 GPT-2](08_gpt2.ipynb)、[11 CLIP](11_clip.ipynb)（图像塔、温度）、[12 BLIP](12_blip.ipynb)（对比、匹配、写三个损失，难负样本）。
 #
-# **阅读** 约 42 分钟，练习另加 51 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 43 分钟，练习另加 51 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
