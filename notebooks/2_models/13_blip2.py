@@ -131,7 +131,7 @@ show_said(said, true)
 # %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "fragment"}
 torch.manual_seed(0)
 fresh = learning.describer(None)  # None：中间的小模型是新的
-print(*learning.caption(fresh, four_pictures), sep="\n")
+print(*learning.caption(fresh, four_pictures), sep="　")
 
 # %% [markdown]
 # 语言模型一个数也没有变，前面多了 8 个它从没见过的向量，就说不成句了。反过来想：换 8 个**合适的**向量，也就能让它说对。本章训练的，就是造出这 8 个向量的小模型。
@@ -591,7 +591,7 @@ print(f"没见过的 48 种搭配，各两张图，中文一字不差：{score['
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
-# 前缀不变，句子用英文开头：“a picture of”。它会对着图写英文吗？
+# 前缀不变，句子用英文开头：“a picture of”。对着后三张图，它会写英文吗？
 #
 # - A. 会，和中文差不多准
 # - B. 不会，照写中文
@@ -599,7 +599,7 @@ print(f"没见过的 48 种搭配，各两张图，中文一字不差：{score['
 # :::
 
 # %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "fragment"}
-print(*learning.caption(describer, four_pictures, "en"), sep="\n")
+print(*learning.caption(describer, four_pictures, "en")[1:], sep="；")
 in_english = [
     text.replace("a picture of a picture of", "a picture of") for text in learning.caption(describer, exam.images, "en")
 ]

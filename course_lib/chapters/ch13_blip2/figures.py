@@ -111,7 +111,7 @@ def _look(axis: Axes, image: np.ndarray, patches: np.ndarray, to_class: float) -
 
 def plot_blocked(table: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> Figure:
     """Shares [rows, columns], each written in its cell; the first row, where nothing is blocked, stands apart."""
-    figure, axis = plt.subplots(figsize=(5.2, 0.36 * len(rows) + 0.7))
+    figure, axis = plt.subplots(figsize=(6.8, 0.3 * len(rows) + 0.5))
     axis.imshow(table, aspect="auto", cmap=CMAPS["weight"], vmin=0, vmax=1.25)
     for (i, j), share in np.ndenumerate(table):
         axis.text(j, i, f"{share:.0%}", ha="center", va="center", color=COLORS["paper" if share > 0.75 else "ink"])
