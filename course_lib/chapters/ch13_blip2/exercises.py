@@ -25,6 +25,13 @@ def _mask(answer, is_token, n_queries):
     return mask[:, 0] if isinstance(mask, torch.Tensor) and mask.ndim == 4 else mask
 
 
+def _whole(is_token, n_queries):
+    """[B S S]: figure 2's square, queries' rows included."""
+    queries = torch.zeros(len(is_token), n_queries, n_queries + is_token.shape[1], dtype=torch.bool)
+    queries[..., :n_queries] = True
+    return torch.cat([queries, words_see(is_token, n_queries)], dim=1)
+
+
 def _texts(rng):
     rows = ([[2], 2, 1], [[2, 3], 3, 2], [[4, 1], 4, 2], [[5, 3, 4], 5, 3])  # words of each text, width, queries
     return [(torch.arange(width) < torch.tensor(n)[:, None], n_queries) for n, width, n_queries in rows]
@@ -93,6 +100,26 @@ def my_gradient(prefix, weight, target):
     loss.backward()
     return prefix.grad
 """
+
+
+def _gradient(answer, prefix, weight, target):
+    """What it returns; [0] where None comes of a prefix that does ask for a gradient, [0 0] where nothing asks."""
+    try:
+        found = answer(prefix, weight, target)
+    except RuntimeError as error:
+        if "does not require grad" not in str(error):
+            raise
+        return torch.empty(0, 0)
+    asked = isinstance(prefix, torch.Tensor) and prefix.requires_grad
+    return torch.empty(0) if found is None and asked else found
+
+
+def _no_leaf(prefix, weight, target):
+    prefix.requires_grad_()  # and then its clone is asked for a gradient, which is none
+
+
+def _not_asked(prefix, weight, target):
+    (torch.tanh(prefix @ weight) - target).square().sum().backward()
 
 
 def _slope(prefix, weight, target):
@@ -164,7 +191,8 @@ EXERCISES = [
         task=(
             "ITG。查询已经跑完，键和值存在缓存里；现在只送字进去。缓存里的查询排在字的前面。\n"
             "`is_token` [B, L] 布尔，填充处是 False，填充都在句尾；`n_queries` 是查询的个数 Q。"
-            "要返回 [B, L, Q+L] 的布尔：第 i 个字可不可以读第 j 列。填充不许被读；填充所在的行不必特别处理。\n"
+            "要返回 [B, L, Q+L] 的掩码，True（或 1）是第 i 个字可以读第 j 列。填充不许被读；"
+            "填充所在的行不必特别处理。\n"
             "找出错误，写出改好的 `my_mask(is_token, n_queries)`。"
         ),
         program=(
@@ -239,6 +267,11 @@ EXERCISES = [
                 ),
                 "行数多了：这次送进去的只有 L 个字，查询已经跑完，不占行。",
             ),
+            Mistake(
+                "whole",
+                _whole,
+                "你把图 2 的整个方块画出来了。查询已经跑完，这次不占行：只要字的 L 行，列还是 Q + L。",
+            ),
             Mistake("inverted", lambda is_token, n: ~words_see(is_token, n), "真假反了：True 是可以读。"),
             Mistake(
                 "transposed",
@@ -272,7 +305,7 @@ EXERCISES = [
     ),
     Exercise(
         id="13-blip2-3",
-        title="修：前缀也算了损失",
+        title="修：学不会写的第二阶段",
         level=2,
         minutes=8,
         kind="repair",
@@ -302,6 +335,27 @@ EXERCISES = [
                 "no_shift",
                 lambda z, ids, t, n: _of(z[:, n:], ids, t),
                 "没有错开一位：第 i 个字的那一行猜的是第 i + 1 个字。",
+            ),
+            Mistake(
+                "own_row",
+                lambda z, ids, t, n: _of(z[:, n + 1 :], ids[:, 1:], t[:, 1:]),
+                "没有错开：你让每个字的那一行猜它自己，它刚读到的。第 i 个字由前一行猜。",
+            ),
+            Mistake(
+                "row_early",
+                lambda z, ids, t, n: _of(z[:, n - 1 : -2], ids[:, 1:], t[:, 1:]),
+                "早了一行：第 1 个字该由第 0 个字的那一行猜，就是第 Q 行，不是前缀的最后一行。",
+            ),
+            Mistake(
+                "own_targets",
+                lambda z, ids, t, n: _of(z[:, n:-1], ids[:, :-1], t[:, 1:]),
+                "目标没有错开：要猜的字是 ids[:, 1:]，和挑它们的 is_token[:, 1:] 一样。",
+            ),
+            Mistake(
+                "one_row_more",
+                lambda z, ids, t, n: _of(z[:, n:], ids[:, 1:], t[:, 1:]),
+                "布尔下标的行数对不上。若行取的是 logits[:, Q:]，那是 L 行，"
+                "要猜的字只有 L − 1 个：最后一行后面没有字。",
             ),
             Mistake(
                 "padding_counted",
@@ -360,7 +414,7 @@ EXERCISES = [
         ],
         hints=["第 0 个字在第几行？它要猜的是第几个字？", "行：Q 到倒数第二行。目标：第 1 个字到最后。"],
         cases=_logits,
-        passes="前缀只供读，不算损失；每一行猜后一个字；填充不算。",
+        passes="前缀只供读，不算损失；每一行猜后一个字；填充不算。返回的要是张量，.item() 以后梯度就断了。",
         follow_up=Exercise(
             id="13-blip2-3-next",
             level=1,
@@ -374,6 +428,7 @@ EXERCISES = [
                 Mistake("with_prefix", 172, "前缀的 32 个位置不算损失。"),
                 Mistake("all_places", 176, "前缀的 32 个位置不算，开头的词元也不算。"),
                 Mistake("one_text", 11, "这是一句的。一批 4 句。"),
+                Mistake("one_whole_text", 12, "这是一句的词元。一批 4 句，每句 11 个要猜。"),
                 Mistake("two_less", 40, "每句只少一个位置：开头的。末尾的字也要猜。"),
             ],
             passes="4 × 11。前缀再长，损失的位置也不变。",
@@ -499,6 +554,7 @@ EXERCISES = [
             Mistake("qformer_width", 3.75, "宽度用了 Q-Former 的 768。前缀投影以后与语言模型一样宽。"),
             Mistake("patches", 200.78125, "这是 257 个图像词元全给语言模型的。Q-Former 只给 32 个。"),
             Mistake("millions", 26.2144, "这是百万字节。1 MiB = 2²⁰ 字节，要除以 1,048,576。"),
+            Mistake("kib", 25600, "这是 KiB。MiB 再除以 1024。"),
             Mistake("bytes", 26214400, "这是字节。除以 2²⁰。"),
             Mistake("numbers", 12.5 * 2**20, "这是多少个数，还要乘每个数 2 字节，再除以 2²⁰。"),
             Mistake("image_width", 6.875, "宽度用了图像塔的 1408。前缀投影以后与语言模型一样宽。"),
@@ -520,7 +576,7 @@ EXERCISES = [
                 Mistake("times", 8, "约 8 倍，题目问多几个。"),
                 Mistake("of_16", 165, "块的边长是 14，不是 16：224 / 14 = 16。"),
             ],
-            passes="257 对 32。LLaVA 走的正是这条路，它的 ViT-L/14 去掉分类词元，256 个。",
+            passes="257 对 32。LLaVA 走的正是这条路，它的 ViT-L/14 去掉分类词元，256 个，所以它多的是 224 个。",
         ),
     ),
     Exercise(
@@ -543,6 +599,17 @@ EXERCISES = [
                 "program",
                 lambda prefix, weight, target: prefix.clone(),
                 "no_grad 把路截断了：第一项的梯度传不回来，只剩第二项。冻结是不改它的参数，不是不让梯度穿过它。",
+            ),
+            Mistake(
+                "no_leaf",
+                _no_leaf,
+                "prefix 要了梯度，返回的却是 None。若先 requires_grad_() 再 clone()，clone 出来的不是叶子，"
+                "梯度不存在它身上：先 clone()，再 requires_grad_()。若忘了 return，补上。",
+            ),
+            Mistake(
+                "not_asked",
+                _not_asked,
+                "没有谁要梯度，backward 就报错：prefix.clone().requires_grad_()。",
             ),
             Mistake(
                 "nothing", lambda prefix, weight, target: torch.zeros_like(prefix), "梯度全是零：两项都没有传回来。"
@@ -597,6 +664,7 @@ EXERCISES = [
         ],
         hints=["no_grad 里算的，谁也求不了导。", "冻结用 requires_grad_(False)：参数不求，路还通。"],
         cases=_frozen,
+        call=_gradient,
         passes="冻结的模型，参数没有梯度，梯度却要穿过它，才到得了前缀。所以第二阶段的显存省不了语言模型的中间结果。",
         follow_up=Exercise(
             id="13-blip2-6-next",

@@ -72,12 +72,12 @@ def plot_leak(mask: np.ndarray, moved: np.ndarray, words: Sequence[str], touched
 def plot_blind(losses: Mapping[str, Sequence[float]], floor: float) -> Figure:
     """Losses over steps of models that see nothing, and the floor that guessing has."""
     figure, axis = plt.subplots(figsize=(6.4, 3.0))
-    for (name, values), colour in zip(losses.items(), ("V", "unseen")):
+    for (name, values), colour in zip(losses.items(), ("V", "unseen", "resampler")):
         axis.plot(range(1, len(values) + 1), values, color=COLORS[colour], label=name)
     axis.axhline(floor, color=COLORS["ink"], ls="--", lw=1.5, label=f"看不见图，最低 {floor:.2f}")
     axis.set(xlabel="步", ylabel="每个字的损失（nat）", ylim=(0, None), xlim=(1, None))
     axis.grid(axis="y")
-    figure.legend(loc="outside upper center", ncols=3)
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
@@ -109,18 +109,21 @@ def _look(axis: Axes, image: np.ndarray, patches: np.ndarray, to_class: float) -
     axis.spines[:].set_visible(False)
 
 
-def plot_blocked(table: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> Figure:
-    """Shares [rows, columns], each written in its cell; the first row, where nothing is blocked, stands apart."""
-    figure, axis = plt.subplots(figsize=(6.8, 0.3 * len(rows) + 0.5))
-    axis.imshow(table, aspect="auto", cmap=CMAPS["weight"], vmin=0, vmax=1.25)
-    for (i, j), share in np.ndenumerate(table):
-        axis.text(j, i, f"{share:.0%}", ha="center", va="center", color=COLORS["paper" if share > 0.75 else "ink"])
-    axis.axhline(0.5, color=COLORS["paper"], lw=5)
-    axis.set_xticks(range(len(columns)), columns)
-    axis.set_yticks(range(len(rows)), rows)
-    axis.xaxis.tick_top()
-    axis.tick_params(length=0)
-    axis.spines[:].set_visible(False)
+def plot_blocked(tables: Sequence[Mapping[str, Sequence[float]]], columns: Sequence[str]) -> Figure:
+    """Tables side by side, row -> a share, 0 … 1, for each of `columns`, written in its cell."""
+    tallest = max(map(len, tables))
+    figure, axes = plt.subplots(1, len(tables), figsize=(8.8, 0.3 * tallest + 0.5), squeeze=False)
+    for axis, rows in zip(axes.flat, tables):
+        table = np.array([*rows.values()])
+        axis.imshow(table, aspect="auto", cmap=CMAPS["weight"], vmin=0, vmax=1.25)
+        for (i, j), share in np.ndenumerate(table):
+            axis.text(j, i, f"{share:.0%}", ha="center", va="center", color=COLORS["paper" if share > 0.75 else "ink"])
+        axis.set_xticks(range(len(columns)), columns)
+        axis.set_yticks(range(len(rows)), list(rows))
+        axis.set_ylim(tallest - 0.5, -0.5)  # rows as high in every table
+        axis.xaxis.tick_top()
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
     return figure
 
 

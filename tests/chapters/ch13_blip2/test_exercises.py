@@ -96,3 +96,21 @@ def test_a_gradient_by_formula_passes_and_a_frozen_parameter_stays_without_one()
 
     for answer in (by_formula, by_module):
         assert judge(get_exercise("13-blip2-6"), answer).passed
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")
+def test_a_gradient_of_what_is_no_leaf_or_was_not_asked_for_is_named_and_the_blank_stays_blank():
+    def cloned_after(prefix, weight, target):
+        prefix = prefix.requires_grad_().clone()
+        ((prefix @ weight).tanh() - target).square().sum().backward()
+        return prefix.grad  # None: only leaves keep one
+
+    def forgotten(prefix, weight, target):
+        loss = ((prefix @ weight).tanh() - target).square().sum() + prefix.square().sum() / 2
+        loss.backward()
+        return prefix.grad
+
+    exercise = get_exercise("13-blip2-6")
+    assert judge(exercise, cloned_after).mistake == "no_leaf"
+    assert judge(exercise, forgotten).mistake == "not_asked"
+    assert judge(exercise, lambda *given: None).kind == "blank"

@@ -16,7 +16,7 @@ WORDS = ["[始]", "红", "[终]"]
 Q, L = 2, len(WORDS)
 MOVED = np.array([0.0, 0.0, 0.0, 2.0, 0.5])
 SHARES = np.random.default_rng(0).dirichlet(np.ones(17), size=(2, Q))
-TABLE = np.array([[1.0, 0.9], [0.4, 0.8], [1.0, 0.1]])
+TABLES = [{"都不堵": [1.0, 0.9], "堵 1": [0.4, 0.8], "堵 2": [1.0, 0.1]}, {"全堵": [0.2, 0.3]}]
 CURVES = {"先做第一阶段": np.array([[0.2, 0.8], [0.4, 0.6]]), "不做": np.array([[np.nan, 0.5], [np.nan, 0.7]])}
 
 
@@ -53,7 +53,7 @@ def looks():
 
 
 def blocked():
-    return plots.plot_blocked(TABLE, ["都不堵", "堵查询 1", "堵查询 2"], ["颜色", "位置"])
+    return plots.plot_blocked(TABLES, ["颜色", "位置"])
 
 
 def curves():
@@ -133,8 +133,11 @@ def test_each_query_has_its_picture_and_a_bar_for_the_class_token():
         assert -axis.patches[0].get_height() == pytest.approx(shares[0])
 
 
-def test_a_table_writes_every_share():
-    assert [text.get_text() for text in blocked().axes[0].texts] == ["100%", "90%", "40%", "80%", "100%", "10%"]
+def test_a_table_writes_every_share_and_rows_are_as_high_in_each():
+    left, right = blocked().axes
+    assert [text.get_text() for text in left.texts] == ["100%", "90%", "40%", "80%", "100%", "10%"]
+    assert [text.get_text() for text in right.texts] == ["20%", "30%"]
+    assert left.get_ylim() == right.get_ylim() == (2.5, -0.5)
 
 
 def test_a_curve_is_a_mean_with_its_spread_and_stands_only_where_it_was_measured():
