@@ -404,7 +404,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟，先投票。常问：“真会有人写错吗？”答：掩码形状对得上就不报错，损失还特别好看；所以要有这样的检查。常问：“三条线为什么不是一样快？”答：直接看见，抄一步；经查询递，要两层。
+# 停 1.5 分钟，先投票。常问：“真会有人写错吗？”答：掩码形状对得上就不报错，损失还特别好看；所以要有这样的检查。常问：“三条线为什么不是一样快？”答：直接看见，抄一步；经查询递，至少要两层。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -690,7 +690,7 @@ others = [at for at in range(Q) if at != 6]
 for name, model in {"第一阶段后": stage1, "第二阶段后": describer}.items():
     answers = torch.nn.functional.normalize(model.qformer.ask(model.look(exam.images)).detach(), dim=-1)
     alike = (answers @ answers.mT).mean(0)  # [8, 8]
-    print(f"{name}，余弦：七个两两至少 {alike[others][:, others].min():.3f}；", end="")
+    print(f"{name}，余弦：七个两两至少 {alike[others][:, others].min():.4f}；", end="")
     print(f"查询 7 与它们 {alike[6, others].min():.2f} 到 {alike[6, others].max():.2f}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
