@@ -578,7 +578,7 @@ show_erratum("K13-2")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 它会说了
 #
-# 课程里训练好的（`blip2-shapes`）：第一阶段 400 步，第二阶段 400 步，图都是 192 种搭配，**只配中文**（文字里，语言模型见过全部 240 种）。开头那四张图，后三张的搭配它训练时没见过：
+# 两个阶段各 400 步的 `blip2-shapes`，图是 192 种搭配，**只配中文**（文字见过全部 240 种）。开头四张图，后三张的搭配没见过：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 describer = zoo.load("blip2-shapes")
@@ -600,31 +600,31 @@ def right_parts(said, language):
 print(f"没见过的 48 种搭配，各两张图，中文一字不差：{score:.0%}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 语言模型读过英文，图却只配过中文。论文的一个卖点是零样本的指令：换一句提示，它照着做（图 4，FlanT5-XXL）。我们的语言模型只会描述，能换的只有语言。
+# 论文的一个卖点：换一句提示，它照着做（图 4，FlanT5-XXL）。我们的只会描述，能换的只有语言：它读过英文。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
-# 前缀不变，句子用英文开头：“a picture of”。对着后三张图，它会写英文吗？
+# 前缀不变，句子用英文开头：“a picture of”。对着后三张图，它写什么？
 #
-# - A. 会，和中文差不多准
-# - B. 不会，照写中文
-# - C. 写英文，只有一部分说对
-# - D. 写英文，全是瞎猜
+# - A. 一样准
+# - B. 写中文
+# - C. 对一部分
+# - D. 全是瞎猜
 # :::
 
 # %% tags=["nbval-check-output", "hide-input"] slideshow={"slide_type": "fragment"}
-print(*learning.caption(describer, four_pictures, "en")[1:], sep="；")
+print(*(text.removeprefix("a picture of ") for text in learning.caption(describer, four_pictures, "en")[1:]), sep="；")
 in_english, TWICE = learning.caption(describer, exam.images, "en"), "a picture of a picture of"
-print(f"96 句里 {sum(text.startswith(TWICE) for text in in_english)} 句把提示说了两遍，算分时去掉一遍：")
+doubled = sum(text.startswith(TWICE) for text in in_english)
 in_english = [text.replace(TWICE, "a picture of") for text in in_english]
 exact_english = sum(text == learning.sentence(kind, "en") for text, kind in zip(in_english, asked)) / len(asked)
 always = [max(column.count(value) for value in column) / len(asked) for column in zip(*asked)]
-print(f"英文一字不差 {exact_english:.0%}")
-for name, share, one in zip(("颜色", "形状", "位置"), right_parts(in_english, "en"), always):
-    print(f"{name}对 {share:.0%}，总说最常见的一种也对 {one:.0%}")
+print(f"英文一字不差 {exact_english:.0%}（96 句里 {doubled} 句把提示说了两遍，算分时去掉一遍）")
+scored = zip(("颜色", "形状", "位置"), right_parts(in_english, "en"), always)
+print("，".join(f"{name}对 {share:.0%}（总说一种 {one:.0%}）" for name, share, one in scored))
 
 # %% [markdown]
-# 颜色过去了一半多，形状比猜多一些，位置还不如总说“左上角”。八个向量只照着“让它说出这句中文”学过；为什么颜色过得去、位置过不去，没有量。
+# 括号里是总说最常见的一种能对几成。颜色过去了一半多，形状比它多一些，位置还不如总说“左上角”。八个向量只照着“让它说出这句中文”学过；为什么颜色过得去、位置过不去，没有量。
 # 换语言和换指令不是一件事，语言模型也差上万倍，所以这不与图 4 相矛盾，只说明**换了提示还能用，不是软提示自带的**。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
