@@ -150,7 +150,7 @@ print(*learning.caption(fresh, four_pictures), sep="　")
 # ## 冻结：账怎么算
 #
 # [BLIP](12_blip.ipynb) 的图像塔和文字模型都要训练。到 2023 年，好的图像塔有十亿个参数，好的语言模型有几十亿到几百亿，全部一起训练，大多数人训不起；训练还可能让语言模型忘掉原来会的。
-# BLIP-2（2023 年 1 月）让两头**冻结**（frozen）：参数不求梯度，一个数也不改。只训练中间的**查询变换器**（querying transformer，**Q-Former**）和一层线性层（公开的代码里还有图像塔后面的一个 LayerNorm，本章没有）。
+# BLIP-2（2023 年 1 月）让两头**冻结**（frozen）：参数不求梯度，一个数也不改。只训练中间的**查询变换器**（querying transformer，**Q-Former**）和一层线性层（公开的代码里还有图像塔后面的一个 LayerNorm，本章里它也冻结）。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
@@ -166,7 +166,7 @@ with torch.device("meta"):  # 只要形状，不占内存
     image = sum(p.numel() for p in ViT(VIT_G).parameters())
 opt = SIZES["opt-2.7b"]
 text = 12 * opt.n_layers * opt.d_model**2 + opt.n_vocab * opt.d_model  # 只算大头
-kept = n_parameters(replace(QFORMER, n_vocab=0, dec=None))  # 没有词表：只剩不读字的那一半
+kept = n_parameters(replace(QFORMER, n_vocab=0, dec=None))  # 发布的设置，没有词表：只剩不读字的那一半
 line = QFORMER.d_model * opt.d_model + opt.d_model
 learned = kept + line + 2 * VIT_G.d_model  # 公开的代码里，图像塔后面的 LayerNorm 也学
 print(f"图像塔 {image / 1e6:.0f} M，语言模型约 {text / 1e9:.2f} B")

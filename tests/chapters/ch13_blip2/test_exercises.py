@@ -114,3 +114,4 @@ def test_a_gradient_of_what_is_no_leaf_or_was_not_asked_for_is_named_and_the_bla
     assert judge(exercise, cloned_after).mistake == "no_leaf"
     assert judge(exercise, forgotten).mistake == "not_asked"
     assert judge(exercise, lambda *given: None).kind == "blank"
+    assert judge(exercise, lambda *given: torch.zeros(2) + torch.zeros(3)).kind == "error"
