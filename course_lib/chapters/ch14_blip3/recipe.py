@@ -24,7 +24,7 @@ RECIPES = [
         batches=learning.batches,
         loss=learning.loss,
         measure=learning.measure,
-        at_least={"shapes 2×2": 0.5, "digits 2×2": 0.2, "second picture": 0.25},
-        settings=Settings(steps=learning.STEPS, lr=learning.LR, weight_decay=0.05),
+        at_least={"shapes 2×2": 0.6, "digits 2×2": 0.35, "second picture": 0.35},
+        settings=Settings(steps=3 * learning.STEPS, lr=learning.LR, weight_decay=0.05),
     ),
 ]
