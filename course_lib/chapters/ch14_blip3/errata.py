@@ -167,7 +167,8 @@ def _settle_unseen(values: dict[str, object]) -> str:
     require((whole, side, share, patches) == (27, 378, "3.1%", 729), f"{whole}, {side}, {share}, {patches}")
     return (
         f"384 不是 14 的倍数，卷积从左上角起只放得下 27×27 块：每片的右边和下边各有 6 个像素没有读到，占 {share}。"
-        "两片之间因此有一条 6 像素的缝。细线落在缝里时，只有缩小的全图还看得见它。"
+        "两片之间因此有一条 6 像素的缝。细线落在两片之间的缝里，只有缩小的全图还看得见它；"
+        "最右、最下的那条，全图也没有读到。"
     )
 
 

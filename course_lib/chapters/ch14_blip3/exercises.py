@@ -1,5 +1,7 @@
 """Exercises of chapter 14, BLIP-3: tokens of a picture, where a pixel lands, what latents read, a row, its labels."""
 
+from math import ceil
+
 import torch
 
 from course_lib.course.exercises.core import Exercise, Mistake
@@ -7,8 +9,8 @@ from course_lib.course.exercises.core import Exercise, Mistake
 
 def view_of(y, x, height, width, tile, rows, columns):
     scale = min(rows * tile / height, columns * tile / width)
-    top = (rows * tile - int(height * scale)) // 2
-    left = (columns * tile - int(width * scale)) // 2
+    top = (rows * tile - ceil(height * scale)) // 2
+    left = (columns * tile - ceil(width * scale)) // 2
     row, column = (top + int(y * scale)) // tile, (left + int(x * scale)) // tile
     return 1 + row * columns + column
 
@@ -18,20 +20,16 @@ def _place(y, x, height, width, tile, rows, columns):
     return divmod(view_of(y, x, height, width, tile, rows, columns) - 1, columns)
 
 
-def _without(y, x, height, width, tile, rows, columns, *, scale=True, corner=2.0):
-    """view_of without the scale or the corner; corner: what the empty room is divided by, 0: left out."""
-    factor = min(rows * tile / height, columns * tile / width) if scale else 1
-    top, left = (
-        int((n * tile - int(side * factor)) / corner) if corner else 0 for n, side in ((rows, height), (columns, width))
-    )
-    return 1 + (top + int(y * factor)) // tile * columns + (left + int(x * factor)) // tile
-
-
-def _scaled(y, x, height, width, tile, rows, columns, *, factor):
-    """view_of by another scale."""
+def _otherwise(y, x, height, width, tile, rows, columns, *, factor=min, side=ceil, front=lambda n: n // 2, pixel=int):
+    """view_of by another scale, another rounding of the sides and of the pixel, another share of the empty room."""
     s = factor(rows * tile / height, columns * tile / width)
-    top, left = (rows * tile - int(height * s)) // 2, (columns * tile - int(width * s)) // 2
-    return 1 + (top + int(y * s)) // tile * columns + (left + int(x * s)) // tile
+    top, left = front(rows * tile - side(height * s)), front(columns * tile - side(width * s))
+    return 1 + (top + pixel(y * s)) // tile * columns + (left + pixel(x * s)) // tile
+
+
+SIDES_CUT = {"side": int}
+LARGER_IN_FRONT = {"front": lambda n: (n + 1) // 2}
+PIXEL_UP = {"pixel": ceil}
 
 
 def _columns_first(*case):
@@ -49,7 +47,19 @@ def _stretched(y, x, height, width, tile, rows, columns):
 
 
 def _pixels(rng):
-    """Pictures that fit their grid in whole pixels: one side touches, the other leaves room."""
+    """One side touches, the other leaves room; as it is, twice as large, half as large. Then pixels at a tile's edge,
+    where half a pixel decides: all scales are powers of two, so floats are exact."""
+
+    def telling(factor, **other):
+        """A picture `factor` times as large as its grid, and a pixel that another way puts elsewhere."""
+        while True:
+            rows, columns = [(2, 2), (1, 3), (3, 1), (2, 3), (3, 2)][int(rng.integers(5))]
+            sides = [8 * factor * rows, 8 * factor * columns]
+            sides[int(rng.integers(2))] -= int(rng.integers(1, 8))
+            case = (*map(int, rng.integers(sides)), *sides, 8, rows, columns)
+            if _otherwise(*case, **other) != view_of(*case):
+                return case
+
     cases = []
     for rows, columns in ((2, 2), (1, 3), (3, 1), (2, 3), (3, 2)):
         tile = 8
@@ -61,7 +71,8 @@ def _pixels(rng):
                 y, x = int(rng.integers(H)), int(rng.integers(W))
                 cases.append((y, x, H, W, tile, rows, columns))
                 cases.append((H - 1, x, H, W, tile, rows, columns))
-    return cases
+    ways = (2, SIDES_CUT), (1, LARGER_IN_FRONT), (2, PIXEL_UP)
+    return cases + [telling(factor, **other) for factor, other in ways for _ in range(2)]
 
 
 def read_both(q, media, latents, is_media):
@@ -170,6 +181,8 @@ EXERCISES = [
             Mistake("patches", 2916, "729 是一幅小图的图像块数。重采样以后每幅只剩 128 个。"),
             Mistake("three_patches", 2187, "3 × 729 是没有重采样的三片。每幅小图只留 128 个，还有缩小的全图。"),
             Mistake("from_the_other_table", 1536, "12 片那种网格表不是这里的五种，而且这张图只要三片。"),
+            Mistake("small_as_one", 385, "缩小的全图也采 128 个词元，不是 1 个。"),
+            Mistake("thirteen_views", 1664, "这是十三幅的。公开的五种网格里没有 12 片的，这张图只要三片。"),
             Mistake("views", 4, "4 是小图的幅数。每幅采 128 个词元。"),
             Mistake("width", 1100, "词元数不看像素数，只看切了几片。"),
         ],
@@ -191,6 +204,9 @@ EXERCISES = [
                 Mistake("one_tile", 786, "你让第二张只切一片。公开的网格里没有 1×1，最少两片，加缩小的全图是 3 幅。"),
                 Mistake("one_tile_too", 788, "第二张最少两片：没有 1×1。占位符也不再占格。"),
                 Mistake("small_or_tiles", 658, "你漏了缩小的全图（每张图都有一幅），或者没有切第二张（最少两片）。"),
+                Mistake("four_tiles", 1170, "384×384 的图没有切成 2×2：两片就放得下，四片空得更多。"),
+                Mistake("four_tiles_too", 1172, "第二张只切两片，不是四片；占位符也不再占格，文字剩 18 个。"),
+                Mistake("one_placeholder", 915, "两个占位符都换掉了，文字剩 18 个，不是 19 个。"),
                 Mistake("first_only", 530, "你漏了第二张图。"),
                 Mistake("images_only", 896, "这是两张图的词元。文字还有 18 格。"),
                 Mistake("text_only", 20, "占位符换成图的词元以后，一行长得多。"),
@@ -206,9 +222,9 @@ EXERCISES = [
         minutes=7,
         task=(
             "图高 `height`、宽 `width`，放进 `rows`×`columns` 片、每片边长 `tile` 的网格：按比例缩放到碰到两条边，"
-            "居中，空白多的一半在后面。缩小的全图是第 0 幅，切片一行一行从 1 数起。\n"
+            "居中，空白分在前后，是奇数时后面多一个像素。缩小的全图是第 0 幅，切片一行一行从 1 数起。\n"
             "写 `my_view(y, x, height, width, tile, rows, columns)`：像素 (y, x) 落在第几幅？"
-            "缩放以后的坐标取整（向下）。"
+            "缩放以后，图的两边向上取整，像素的坐标向下取整。"
         ),
         stub="def my_view(y, x, height, width, tile, rows, columns):\n    ...",
         solution=view_of,
@@ -223,14 +239,18 @@ EXERCISES = [
                 lambda y, x, height, width, *rest: view_of(y, x, width, height, *rest),
                 "高和宽换了：先高后宽。",
             ),
-            Mistake("no_corner", lambda *case: _without(*case, corner=0), "图放在网格的中间，前面有空白：先加上它。"),
             Mistake(
-                "whole_corner", lambda *case: _without(*case, corner=1.0), "空白一半在前，一半在后；你全放在前面了。"
+                "no_corner",
+                lambda *case: _otherwise(*case, front=lambda n: 0),
+                "图放在网格的中间，前面有空白：先加上它。",
             ),
-            Mistake("no_scale", lambda *case: _without(*case, scale=False), "坐标要先乘缩放的倍数。"),
+            Mistake(
+                "whole_corner", lambda *case: _otherwise(*case, front=int), "空白一半在前，一半在后；你全放在前面了。"
+            ),
+            Mistake("no_scale", lambda *case: _otherwise(*case, factor=lambda *_: 1), "坐标要先乘缩放的倍数。"),
             Mistake(
                 "pixels_only",
-                lambda *case: _without(*case, scale=False, corner=0),
+                lambda *case: _otherwise(*case, factor=lambda *_: 1, front=lambda n: 0),
                 "你用原来的坐标除以边长：没有缩放，也没有加前面的空白。",
             ),
             Mistake(
@@ -240,21 +260,17 @@ EXERCISES = [
             ),
             Mistake(
                 "largest_scale",
-                lambda y, x, height, width, tile, rows, columns: (
-                    1
-                    + int(y * max(rows * tile / height, columns * tile / width)) // tile * columns
-                    + int(x * max(rows * tile / height, columns * tile / width)) // tile
-                ),
+                lambda *case: _otherwise(*case, factor=max, front=lambda n: 0),
                 "倍数要取小的：取大的，图就出了网格。",
             ),
             Mistake(
                 "largest_scale_centred",
-                lambda *case: _scaled(*case, factor=lambda high, wide: max(high, wide)),
+                lambda *case: _otherwise(*case, factor=max),
                 "倍数要取小的：取大的，图就出了网格，前面的空白成了负数。",
             ),
             Mistake(
                 "rows_for_width",
-                lambda y, x, height, width, tile, rows, columns: _scaled(
+                lambda y, x, height, width, tile, rows, columns: _otherwise(
                     y,
                     x,
                     height,
@@ -271,17 +287,32 @@ EXERCISES = [
                 lambda *case: 1 + _place(*case)[1] * case[-1] + _place(*case)[0],
                 "你一列一列地数了。切片一行一行地数：行号 × 列数 + 列号。",
             ),
+            Mistake(
+                "sides_cut",
+                lambda *case: _otherwise(*case, **SIDES_CUT),
+                "图的边要向上取整。向下取整，图短了一个像素，空白跟着变，片边上的像素就到了另一片。",
+            ),
+            Mistake(
+                "larger_in_front",
+                lambda *case: _otherwise(*case, **LARGER_IN_FRONT),
+                "空白是奇数时，多的一个像素在后面；你放在了前面：用 // 2。",
+            ),
+            Mistake("pixel_up", lambda *case: _otherwise(*case, **PIXEL_UP), "像素的坐标要向下取整，你向上取了。"),
             Mistake("row", lambda *case: 1 + _place(*case)[0], "这只是第几行。还要乘列数，加上列号。"),
             Mistake("place", lambda *case: _place(*case), "你返回了行和列。要一个数：第几幅。"),
         ],
-        hints=["倍数是两个比例里小的那个。", "前面的空白是 (网格的边 − 图的边) // 2。", "1 + 行号 × 列数 + 列号。"],
+        hints=[
+            "倍数是两个比例里小的那个。",
+            "前面的空白是 (网格的边 − 图的边) // 2，图的边用 math.ceil。",
+            "1 + 行号 × 列数 + 列号。",
+        ],
         cases=_pixels,
         passes="先缩放，再居中，再数第几片。`tiles.boxes_of` 做相反的事：从片找回图上的位置。",
         follow_up=Exercise(
             id="14-blip3-2-next",
             level=2,
             minutes=3,
-            task="一张 300×1,000 的图放进 1×3 片、边长 384 的网格。网格里空白占几成？",
+            task="一张 300×1,000 的图放进 1×3 片、边长 384 的网格。网格里空白占百分之几？",
             stub="answer = ...  # 0 到 1 的数，或百分数",
             solution=0.099,
             tolerance=0.03,
@@ -292,6 +323,8 @@ EXERCISES = [
                 Mistake("height_only", 0.21875, "高从 300 放大到了 346：倍数是 1,152 ÷ 1,000。"),
                 Mistake("width_only", 0.1319, "宽正好放满 1,152；空白在上下。"),
                 Mistake("half", 0.0495, "上下各有一半，两边都算。"),
+                Mistake("largest_scale", -0.111, "倍数要取小的。取大的 1.28，宽成了 1,280，出了网格，空白成了负数。"),
+                Mistake("pixels", 38.4, "38.4 是空白有几行像素。问占网格的百分之几：除以网格的高 384。"),
                 Mistake("none", 0.0, "形状不同，就一定有空白：384 : 1,152 是 1 : 3，图是 1 : 3.33。"),
             ],
             passes="空白只有一成，可是原图的像素只填了网格的七成：放大不会多出新的像素。",
@@ -387,6 +420,13 @@ EXERCISES = [
                     q, torch.cat([media, latents]), torch.cat([~is_media, _true(len(latents))])
                 ),
                 "真假反了：False 才是空白。",
+            ),
+            Mistake(
+                "all_upside_down",
+                lambda q, media, latents, is_media: _mixed(
+                    q, torch.cat([media, latents]), ~torch.cat([is_media, _true(len(latents))])
+                ),
+                "掩码整个反了：masked_fill 要填的是不许读的，前面加一个 ~。",
             ),
             Mistake(
                 "two_softmaxes",
@@ -490,6 +530,8 @@ EXERCISES = [
                 Mistake("own_latents", 84, "一起采有 20 个向量，不是 4 个。"),
                 Mistake("pairs", 2000, "这是所有的对数。问的是一个向量看几个键。"),
                 Mistake("latents", 180, "向量只有一份，20 个，不是每幅 20 个。"),
+                Mistake("one_views_media", 16, "16 是一幅的特征。一起采时有 5 幅，还有 20 个向量自己。"),
+                Mistake("one_more_view", 96, "一起采的键是 5 × 16 个特征和 20 个向量；16 只是一幅的特征。"),
             ],
             passes="80 + 20。各采各的时每个只看 20 个键，所以也便宜得多。",
         ),
@@ -631,6 +673,22 @@ EXERCISES = [
                 "这是哪几格要数。标签要写编号。",
             ),
             Mistake(
+                "behind_is_padding",
+                lambda ids, is_token, image_id: torch.where(
+                    is_token & torch.cat([is_token[:, 1:], torch.zeros_like(is_token[:, :1])], 1) & (ids != image_id),
+                    ids,
+                    -100,
+                ),
+                "你看的是后一格有没有词元。要看前一格：猜它的人在前面。",
+            ),
+            Mistake(
+                "image_everywhere",
+                lambda ids, is_token, image_id: labels_of(ids, is_token, image_id).masked_fill(
+                    ids == image_id, image_id
+                ),
+                "图的格写上了 image_id，就成了要猜占位符。图的格写 −100。",
+            ),
+            Mistake(
                 "before_images",
                 lambda ids, is_token, image_id: labels_of(ids, is_token, image_id).masked_fill(
                     torch.cat([ids[:, 1:] == image_id, torch.zeros_like(ids[:, :1]).bool()], 1), -100
@@ -756,6 +814,13 @@ EXERCISES = [
                 "每个词都把计数往前推了。只有遇到占位符才推。",
             ),
             Mistake(
+                "counted_past_the_end",
+                lambda ids, sizes, image_id: [
+                    each for at, each in enumerate(ids) for _ in range(sizes[at] if each == image_id else 1)
+                ],
+                "出了 sizes 的末尾：每个词都让下标加了一。只有遇到占位符才加一。",
+            ),
+            Mistake(
                 "minus_one",
                 lambda ids, sizes, image_id: put_in(ids, [n - 1 for n in sizes], image_id),
                 "少了一个：占位符那一格也要换成图的词元。",
@@ -781,7 +846,7 @@ EXERCISES = [
                 Mistake("each", "A", "图是一个整体，它的几幅连在一起，放在一个占位符那里。"),
                 Mistake("first", "C", "占位符和图要一样多，多一个就对不上了。"),
             ],
-            passes="一张图一个占位符，切几片都一样。这是公开代码的约定，房间也照它。",
+            passes="一张图一个占位符，切几片都一样。这是公开代码的约定，`course_lib` 也照它。",
         ),
     ),
     Exercise(
@@ -805,6 +870,8 @@ EXERCISES = [
             Mistake("mixed", 624, "一起采时 12 个向量都是键，不是 4 个。"),
             Mistake("keys", 60, "60 是每个向量看的键。还要乘 12 个向量。"),
             Mistake("one_view", 80, "这是一幅的。"),
+            Mistake("one_views_media", 336, "一起采时，三幅的特征都在眼前：键是 3 × 16 + 12 个。"),
+            Mistake("latents_of_each", 2160, "向量只有一份，12 个，三幅一起读一遍，不是每幅一遍。"),
         ],
         hints=["一起采时，每个向量看得见三幅的特征，和所有的向量。", "12 × (48 + 12)。"],
         passes="各采各的只要 240。幅数翻几倍，一起采就比各采各的贵几倍。",
@@ -812,15 +879,22 @@ EXERCISES = [
             id="14-blip3-6-next",
             level=1,
             minutes=2,
-            task="词元数相同，幅数从 3 加到 13。一起采的对数是各采各的几倍？",
+            task=(
+                "幅数从 3 加到 13，各采各的每幅仍留 4 个；一起采的词元数仍与它相同。"
+                "都是 13 幅时，一起采的对数是各采各的几倍？"
+            ),
             stub="answer = ...  # 一个数",
             solution=13,
-            tolerance=1e-6,
+            tolerance=0.005,
             mistakes=[
                 Mistake("three", 3, "3 倍是三幅时的。"),
                 Mistake("square", 169, "各采各的也随幅数长：多一幅，就多一份。相除只剩一个 13。"),
                 Mistake("same", 1, "词元一样多，看的键不一样多。"),
                 Mistake("tiles", 12, "缩小的全图也是一幅：13 幅。"),
+                Mistake("pairs", 13520, "这是一起采的对数。还要除以各采各的：13 × 4 × (16 + 4)。"),
+                Mistake("other_own", 18.78, "你除以了三幅时的 720。两种采法都按 13 幅算。"),
+                Mistake("media_only", 10.4, "一起采的键里漏了 52 个向量自己。"),
+                Mistake("upside_down", 0.0769, "倒过来了：问一起采是各采各的几倍。"),
                 Mistake("between", 4.3333, "13 ÷ 3 是幅数的比。问同样 13 幅时两种采法的比。"),
             ],
             passes="V·Q·(V·N + V·Q) 除以 V·Q·(N + Q)，恰好是 V。",
