@@ -59,15 +59,27 @@ def masked_mean(values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Floa
 def row_sums(values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
     """Sum over each row's True places. Raises ValueError where a row has none."""
     check_masked(values, mask)
-    if not (counts := mask.sum(1)).all():
-        rows = (counts == 0).nonzero()[:, 0].tolist()
-        raise ValueError(f"rows {rows} have no token of an answer; leave them out, or look where the texts were cut")
+    check_answered(mask)
     return values.masked_fill(~mask, 0).sum(1)
 
 
 def row_means(values: Float[Tensor, "B N"], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " B"]:
     """Mean over each row's True places: each answer weighs the same in the mean of these. Raises as row_sums does."""
     return row_sums(values, mask) / mask.sum(1)
+
+
+def is_last(mask: Bool[Tensor, "B N"]) -> Bool[Tensor, "B N"]:
+    """True at each row's last True."""
+    return mask & (mask.flip(1).cumsum(1).flip(1) == 1)
+
+
+def check_answered(mask: Bool[Tensor, "B N"], use: str = "") -> None:
+    """Raise ValueError where a row has no True. use: what it was wanted for."""
+    if not (found := mask.any(1)).all():
+        rows = (~found).nonzero()[:, 0].tolist()
+        raise ValueError(
+            f"rows {rows} have no token of an answer{use}; leave them out, or look where the texts were cut"
+        )
 
 
 def check_mask(name: str, mask: Tensor) -> None:

@@ -22,7 +22,14 @@ from course_lib.foundations.checks import check_within
 from course_lib.posttraining.checks import check_alike, check_frozen, check_numbers, check_positive
 from course_lib.posttraining.gae import gae, whiten
 from course_lib.posttraining.kl import k1, k3, log_ratio
-from course_lib.posttraining.log_probs import check_masked, is_target, masked_mean, row_sums, token_log_probs
+from course_lib.posttraining.log_probs import (
+    check_answered,
+    check_masked,
+    is_last,
+    is_target,
+    masked_mean,
+    token_log_probs,
+)
 
 
 class Critic(nn.Module):
@@ -111,15 +118,11 @@ def penalised_rewards(
     if scores.shape != mask.shape[:1]:
         raise ValueError(f"scores {tuple(scores.shape)} must be one for each of the {len(mask)} rows")
     d = log_ratio(old, reference)
-    row_sums(d, mask)  # refuses empty answers, and a mask of another shape
+    check_masked(d, mask)
+    check_answered(mask)
     kl = k1(d).masked_fill(~mask, 0)
     check_numbers("the log-ratio to the reference", kl)
     return -beta * kl + scores[:, None] * is_last(mask)
-
-
-def is_last(mask: Bool[Tensor, "B N"]) -> Bool[Tensor, "B N"]:
-    """True at each row's last True."""
-    return mask & (mask.flip(1).cumsum(1).flip(1) == 1)
 
 
 def surrogate(

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from course_lib.posttraining.log_probs import check_mask
+from course_lib.posttraining.log_probs import check_answered, check_mask, is_last
 
 
 class RewardModel(nn.Module):
@@ -42,10 +42,8 @@ class RewardModel(nn.Module):
 def last_places(mask: Bool[Tensor, "B T"]) -> Int[Tensor, " B"]:
     """Where each row's last True stands. Raises TypeError unless it is boolean, ValueError where a row has none."""
     check_mask("is_answer", mask)
-    if not (found := mask.any(1)).all():
-        rows = (~found).nonzero()[:, 0].tolist()
-        raise ValueError(f"rows {rows} have no token of an answer to read the score at; leave them out")
-    return mask.shape[1] - 1 - mask.flip(1).byte().argmax(1)
+    check_answered(mask, " to read the score at")
+    return is_last(mask).byte().argmax(1)
 
 
 def bradley_terry(

@@ -14,8 +14,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from course_lib.foundations.checks import check_count, check_rows
-from course_lib.posttraining.log_probs import answer_log_probs, is_target, token_log_probs
-from course_lib.posttraining.ppo import is_last
+from course_lib.posttraining.log_probs import answer_log_probs, is_last, is_target, token_log_probs
 
 
 class TokenPolicy(nn.Module):

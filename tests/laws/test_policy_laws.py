@@ -15,12 +15,11 @@ from course_lib.posttraining.gae import whiten
 from course_lib.posttraining.grpo import group_advantages, grpo_loss, kl_penalty, on_answers, teaches
 from course_lib.posttraining.gspo import gspo_loss
 from course_lib.posttraining.kl import exact_kl, k3
-from course_lib.posttraining.log_probs import is_target, row_sums, token_log_probs
+from course_lib.posttraining.log_probs import is_last, is_target, row_sums, token_log_probs
 from course_lib.posttraining.ppo import (
     Critic,
     FourModels,
     clip_figures,
-    is_last,
     judge,
     penalised_rewards,
     policy_loss,
