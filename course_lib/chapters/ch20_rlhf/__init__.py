@@ -1,0 +1,1 @@
+"""Chapter 20: what only this chapter needs."""

@@ -1,0 +1,8 @@
+"""Chapter 20, Reinforcement learning and RLHF: where slides, paper and released code disagree, computed.
+
+ERRATA = [Erratum(id="K20-1", …)]: `compute` gives the deciding numbers, `settles` refuses others.
+"""
+
+from course_lib.course.errata.core import Erratum
+
+ERRATA: list[Erratum] = []
