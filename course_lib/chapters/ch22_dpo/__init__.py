@@ -1,0 +1,1 @@
+"""Chapter 22: what only this chapter needs."""
