@@ -1,4 +1,4 @@
-"""Exercises of chapter 20, Reinforcement learning and RLHF. The three of the mould stand for a value, a function and a repair."""
+"""Exercises of chapter 20."""
 
 import torch
 
