@@ -180,7 +180,8 @@ def _settle_read(values: dict[str, object]) -> str:
     require(right < 1e-6 and left < 1e-6 and edge > 0.05, f"{right}, {left}, {edge}")
     return (
         "分数在回答的末格读，它看过前面的一切；补在哪一边都不要紧，只要知道末格在哪里。"
-        "公开代码靠比较 pad 的编号去找末格：编号没设（None），就读整行的末格；旧版里 pad 与 eos 同号、或补在左边，也会找错。"
+        "公开代码靠比较 pad 的编号去找末格：编号没设（None），就读整行的末格；"
+        "旧版里 pad 与 eos 同号、或补在左边，也会找错。"
     )
 
 
