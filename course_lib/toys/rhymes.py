@@ -52,7 +52,7 @@ class Pair(NamedTuple):
 def labelled_pairs(
     texts: Iterable[str], n: int, seed: int, *, flip: float = 0.0, rewards: Rewards | None = None
 ) -> list[Pair]:
-    """n pairs of neighbours among the texts, no text in two pairs; where two earn the same there is no pair.
+    """n pairs of neighbours among the texts, first and second, third and fourth, …; where two earn the same, none.
 
     flip: share of the labels that are turned, each by lot; a higher flip turns the same pairs and more.
     Raises ValueError where the texts do not give n pairs.
