@@ -153,6 +153,24 @@ def plot_curves(
     return figure
 
 
+def plot_lambda(
+    lambdas: Sequence[float],
+    bias: Mapping[str, Float[np.ndarray, "seeds lambdas"]],
+    variance: Mapping[str, Float[np.ndarray, "seeds lambdas"]],
+) -> Figure:
+    """Bias and variance beside each other over λ, a line a critic: the mean over seeds, and all seeds as a band."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.4))
+    for axis, curves, up in zip(axes, (bias, variance), ("偏差，梯度长度的几倍", "方差，长度平方的几倍")):
+        for (name, values), colour in zip(curves.items(), LINES):
+            axis.plot(
+                lambdas, values.mean(0), "o-", ms=5, color=COLORS[colour], label=name if axis is axes[0] else None
+            )
+            axis.fill_between(lambdas, values.min(0), values.max(0), color=COLORS[colour], alpha=0.15, lw=0)
+        axis.set(xlabel="λ", ylabel=up, ylim=(0, None))
+    figure.legend(loc="outside upper center", ncols=len(bias))
+    return figure
+
+
 def plot_bars(
     values: Mapping[str, Float[np.ndarray, " seeds"]], *, up: str, level: tuple[str, float] | None = None
 ) -> Figure:

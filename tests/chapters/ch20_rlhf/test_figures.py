@@ -50,11 +50,16 @@ def curves():
     return plots.plot_curves([100, 1000], found, across="比较的对数", up="判对", level=("瞎猜", 0.5), percent=True)
 
 
+def lambdas():
+    found = {"全对": np.array([[0.0, 0.0], [0.0, 0.0]]), "有噪声": np.array([[0.4, 0.0], [0.2, 0.0]])}
+    return plots.plot_lambda([0, 1], found, {name: values + 2 for name, values in found.items()})
+
+
 def bars():
     return plots.plot_bars({"不减": np.array([1.0, 1.0]), "V(s)": np.array([0.2, 0.4])}, up="方差", level=("一样", 1.0))
 
 
-@pytest.mark.parametrize("draw", [pipeline, cloud, grid, strip, curves, bars])
+@pytest.mark.parametrize("draw", [pipeline, cloud, grid, strip, curves, lambdas, bars])
 def test_each_is_a_small_picture_without_tofu(draw):
     figure = draw()
     assert not missing_glyphs("".join(texts(figure)))
@@ -113,6 +118,12 @@ def test_a_curve_is_the_mean_and_the_band_its_seeds():
     band = axis.collections[1].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (0.5, 0.8)
     assert "对数刻度" in axis.get_xlabel() and axis.get_xscale() == "log"
+
+
+def test_bias_stands_beside_variance():
+    bias, variance = lambdas().axes
+    assert bias.lines[1].get_ydata().tolist() == pytest.approx([0.3, 0.0])
+    assert variance.lines[1].get_ydata().tolist() == pytest.approx([2.3, 2.0])
 
 
 def test_a_bar_is_a_mean_with_its_seeds():
