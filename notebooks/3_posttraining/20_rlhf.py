@@ -41,18 +41,18 @@
 #
 # | 符号 | 意思 | 形状或大小 |
 # |---|---|---|
-# | $z_a$ | 答案 a 的 logit | 一个数 |
-# | $\pi_a$ | 策略抽到 a 的概率，softmax(z) | 0 到 1 |
-# | $r_a$、$r_t$ | 答案 a 的分数；第 t 步的奖励 | 一个数 |
+# | $z$、$\pi$ | 各答案的 logit；策略的概率 softmax(z) | 一个答案一个数 |
+# | $a$、$s$、$t$ | 动作（答案、词元）、状态、第几步 | |
+# | $r$ | 奖励、分数 | 一个数 |
 # | $J$ | 期望分数：按策略抽，平均得几分 | 一个数 |
 # | $b$ | 基线：从分数里减去的数 | 一个数 |
-# | $s_t$、$a_t$ | 第 t 步的状态与动作 | |
-# | $R_t$ | 回报：从第 t 步起，往后一共还得多少 | 一个数 |
+# | $R$ | 回报：从这一步起，往后一共还得多少 | 一步一个数 |
 # | $V$ | 价值：从这个状态起，平均还得多少 | 一个状态一个数 |
-# | $A_t$ | 优势：这一步比平均好多少 | 一步一个数 |
-# | $\delta_t$ | 意外：走了一步，前途变了多少 | 一步一个数 |
-# | $\gamma$、$\lambda$ | 折扣；往后看多远 | 0 到 1 |
+# | $A$ | 优势：比平均好多少 | 一步一个数 |
+# | $\delta$ | 意外：走了一步，前途变了多少 | 一步一个数 |
+# | $\gamma$、$\lambda$ | 折扣；信后面的意外几分 | 0 到 1 |
 # | $\sigma$ | 1/(1 + e⁻ˣ)，把分差变成胜率 | 0 到 1 |
+# | $p$ | 胜率 | 0 到 1 |
 # | $\beta$ | 离开参考一奈特，扣几分 | 不小于 0 |
 # | $G$ | 一个问题写几个回答 | 本章 4 |
 #
@@ -68,8 +68,9 @@ from course_lib import zoo
 from course_lib.chapters.ch20_rlhf import figures as plots
 from course_lib.chapters.ch20_rlhf import learning
 from course_lib.chapters.ch20_rlhf.whole_figure import Sizes, plot_pipeline
+from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.poems import EDGE, vocabulary
-from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.posttraining.gae import gae
 from course_lib.posttraining.grpo import centred_rewards
 from course_lib.posttraining.log_probs import token_log_probs
@@ -79,7 +80,7 @@ from course_lib.posttraining.rollout import roll_out, write_answers
 from course_lib.toys.bandit import Bandit
 from course_lib.toys.grid_world import grid_world
 from course_lib.toys.rhymes import poem_rewards
-from course_lib.toys.token_mdp import TokenReader, at_the_end
+from course_lib.toys.token_mdp import TokenReader
 from course_lib.widgets import Knob, explore
 
 start("20")
@@ -126,7 +127,7 @@ print("抽到谁，谁的概率从 0.33 变成：", "、".join(f"{name} {p:.2f}"
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。先请学生给四首诗排名次，再揭开分数。常问：“直接把最高分的拿来做 SFT 不行吗？”答：行，这叫拒绝采样；后面会看到它正是强化学习最简单的一种，只是浪费了写坏的。
+# 停 1.5 分钟。先请学生给四首诗排名次，再揭开分数。常问：“直接把最高分的拿来做 SFT 不行吗？”答：行，这叫拒绝采样；后面会看到它正是强化学习最简单的一种，只是浪费了写坏的。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -224,7 +225,7 @@ for b in (0, 2, 10):
 # %% [markdown] slideshow={"slide_type": "-"}
 # 平均不变，因为概率加起来总是 1：$\sum_a\pi_a\,\partial\ln\pi_a=\partial\sum_a\pi_a=0$，乘上一个数还是 0。**只要 $b$ 不看抽到的是谁**，这就成立。这样的 $b$ 叫**基线**（baseline），分数减基线叫**优势**（advantage）：比预料的好多少。
 #
-# 基线好坏只差在方差：$b=2$ 时从 3 出头降到不足半，$b=10$ 时反而几十。下面每个点是一次估计（一组四个答案平均，分数另有噪声）：
+# 基线好坏只差在方差：$b=2$ 时从 2.9 降到 0.2，$b=10$ 时反而是 43。下面每个点是一次估计（一组四个答案平均，分数另有噪声）：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 NAMES = ["甲 3 分", "乙 2 分", "丙 1 分"]
@@ -276,18 +277,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2.5 分钟。先只用“不减”，把分数加到 7，再按“平均分”。常问：“真的训练里不知道平均分怎么办？”答：用同一个问题的其余回答估（RLOO、GRPO），或训练一个评论家去猜（PPO）。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 证据：方差差多少
-#
-# <<C26>>
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1.5 分钟，先请学生排次序。常问：“方差小一半，学得快一倍吗？”答：大致是：要同样准的梯度，样本少一半。但方差小不是一切，见卡片里的限度。
+# 停 2 分钟。先只用“不减”，把分数加到 7，再按“平均分”。常问：“真的训练里不知道平均分怎么办？”答：用同一个问题的其余回答估（RLOO、GRPO），或训练一个评论家去猜（PPO）。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -314,7 +304,7 @@ def solved(slip, step_pays, discount):
 
 
 def said_of_grid(slip, step_pays, discount):
-    world, values, policy, visits = solved(slip, step_pays, discount)
+    world, values, policy, _ = solved(slip, step_pays, discount)
     start_at = int(world.start.argmax())
     way = "上右下左"[int(policy[start_at].argmax())]
     return (
@@ -349,7 +339,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。先问“路费 2 分时最好往哪走”，再拖。常问：“奖励设错了怎么办？”答：正是下半章的题目：分数是代理，追得太狠就走样。
+# 停 1.5 分钟。先问“路费 2 分时最好往哪走”，再拖。常问：“奖励设错了怎么办？”答：正是下半章的题目：分数是代理，追得太狠就走样。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -367,7 +357,7 @@ explore(
 # 小到能全列出来的语言模型：词表三个词元，平、仄、止，至多写五个。平仄每换一次得 1 分，写完才给。一共 63 种回答：
 
 # %% slideshow={"slide_type": "-"} tags=["nbval-check-output"]
-policy = learning.policy_of(0)  # 表：每个开头一行 logits，随机定的，有自己的习惯
+policy = learning.policy_of(11)  # 表：每个开头一行 logits，随机定的，有自己的习惯
 ids, is_answer = policy.answers()
 J = float(learning.expected(policy).detach())
 print(f"{len(ids)} 种回答，{len(policy.table)} 个开头；照现在的策略写，平均得 {J:.2f} 分，最多 4 分")
@@ -381,7 +371,7 @@ for text, points_, a in zip(learning.read(drawn.ids), earned.tolist(), advantage
     print(f"{text:　<5}　{points_:g} 分，优势 {a:5.2f}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 一个回答的每个词元都用这一个优势。损失只有一行；它的值没有意义，梯度才有：
+# 一个回答的每个词元都用这一个优势：$-A\ln\pi$，对回答平均。这个损失的值没有意义，梯度才有。
 
 # %% slideshow={"slide_type": "skip"}
 show_source(reinforce_loss)
@@ -400,7 +390,43 @@ show_erratum("K20-1")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，表一行一行对。常问：“环境既然不滑，还要强化学习做什么？”答：不滑的只是接词；难的是分数到最后才来，又只有一个，要分给前面几百个词。又问：“为什么不打折？”答：打 0.95 的折，200 个词以前的那个词就看不见奖励了。
+# 停 1.5 分钟，表一行一行对。常问：“环境既然不滑，还要强化学习做什么？”答：不滑的只是接词；难的是分数到最后才来，又只有一个，要分给前面几百个词。又问：“为什么不打折？”答：打 0.95 的折，200 个词以前的那个词就看不见奖励了。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 证据：基线让梯度安静多少
+#
+# 还是这 63 种回答，八个随机的策略，四个回答一组，各估两万次，和全列出来的精确梯度比。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 哪种基线，方差减得最多？
+#
+# - A. 平均分：所有回答的平均，一个数
+# - B. V(s)：每个开头有自己的平均
+# - C. 其余的平均：同组另外三个
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+measured = figures_of(load_record("C26"))
+ratios = measured["variance"].values / measured["variance"].values[:, :1]  # [种子，基线]
+BASELINES = ["不减", "平均分", "V(s)", "其余的平均", "减 10"]
+show_figure(
+    plots.plot_bars(dict(zip(BASELINES, ratios.T)), up="方差，不减的几倍", level=("不减", 1.0)),
+    alt="五种基线的方差，是不减的几倍，点是八个策略："
+    + "，".join(f"{name} {ratio:.2f}" for name, ratio in zip(BASELINES, ratios.mean(0))),
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 五种的平均都与精确梯度相符（1 倍，差在误差以内），只有方差不同。V(s) 最好：它知道写到这里还剩多少可得，所以只为这个词元自己的功过说话。减得不当（减 10）比不减坏几十倍。“整组的平均”不在图上：它的梯度只有 0.75 倍长，方差跟着小，不能直接比。
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C26")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1 分钟，先举手。常问：“方差减半，学得快一倍吗？”答：要同样准的梯度，样本少一半；学得快多少还看别的，见卡片里的限度。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -432,7 +458,7 @@ show_erratum("K20-2")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 每个词元的优势：GAE
 #
-# 整句一个优势太粗：“平仄仄平止”里，扣分的只是第三个字。请一个**评论家**（critic）：每写一个词元，它说“这样开头，平均还得多少”，就是 $V(s_t)$。写下一个词元，前途的变化叫意外：
+# 整句一个优势太粗：“平仄仄平仄”里，可惜的只是第三个字。请一个**评论家**（critic）：每写一个词元，它说“这样开头，平均还得多少”，就是 $V(s_t)$。写下一个词元，前途的变化叫意外：
 #
 # $$
 # \delta_t=r_t+\gamma V(s_{t+1})-V(s_t)
@@ -440,7 +466,7 @@ show_erratum("K20-2")
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
-# 这个策略下，评论家说得全对。“平仄仄平止”第二个仄，$\delta$ 是正是负？
+# 评论家说得全对；这个策略写到“平仄”很少停。“平仄仄平仄”第二个仄，$\delta$ 是正是负？
 #
 # - A. 负：少了一次换的机会
 # - B. 零：奖励还没有来
@@ -448,12 +474,12 @@ show_erratum("K20-2")
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
-row = learning.read(ids).index("平仄仄平止")
+row = learning.read(ids).index("平仄仄平仄")
 V = learning.values_of(policy)[row]  # 精确的价值，写每个词元以前，[N] = [5]
-r = torch.tensor([0, 0, 0, 0, 2.0], dtype=torch.float64)  # 换了两次，写完给 2 分
+r = torch.tensor([0, 0, 0, 0, 3.0], dtype=torch.float64)  # 换了三次，写完给 3 分
 delta = r + torch.cat([V[1:], torch.zeros(1)]) - V  # γ = 1；写完以后没有价值
 for name, numbers in {"V": V, "δ": delta}.items():
-    print(name, "  ".join(f"{token} {x:5.2f}" for token, x in zip("平仄仄平止", numbers.tolist())))
+    print(name, "  ".join(f"{token} {x:5.2f}" for token, x in zip("平仄仄平仄", numbers.tolist())))
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # 评论家若全对，$\delta_t$ 就是优势。可是评论家是学来的，会错。**GAE**（generalized advantage estimation，2015）让你选信它几分：把后面的意外也收进来，隔一步打一次 $\gamma\lambda$ 的折。
@@ -476,12 +502,12 @@ def stripped(critic, lam, gamma):
 
 def said_of_strip(critic, lam, gamma):
     advantages = stripped(critic, lam, gamma)[-1]
-    told = "，".join(f"{token} {x:.2f}" for token, x in zip("平仄仄平止", advantages))
+    told = "，".join(f"{token} {x:.2f}" for token, x in zip("平仄仄平仄", advantages))
     return f"评论家{critic}，λ = {lam:g}，γ = {gamma:g}。各词元的优势：{told}"
 
 
 explore(
-    lambda **knobs: plots.plot_strip("平仄仄平止", *stripped(**knobs)),
+    lambda **knobs: plots.plot_strip("平仄仄平仄", *stripped(**knobs)),
     said_of_strip,
     critic=Knob("评论家", list(CRITICS), kind="buttons"),
     lam=Knob("λ", [0.0, 0.5, 0.95, 1.0], live=[at / 20 for at in range(21)]),
@@ -505,10 +531,10 @@ explore(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 分数从哪里来：比较
 #
-# 诗的规则写得出来。“回答得有帮助”写不出来，让人打分，各人的 7 分又不一样。可是两个放在一起，哪个更好，多半说得出。**布拉德利–特里模型**（Bradley–Terry，1952）由比较倒推分数：
+# 诗的规则写得出来。“回答得有帮助”写不出来，让人打分，各人的 7 分又不一样。可是两个放在一起，哪个更好，多半说得出。**布拉德利–特里模型**（Bradley–Terry，1952）由比较倒推分数，甲得 $r_1$，乙得 $r_2$：
 #
 # $$
-# p(\text{甲胜乙})=\sigma(r_{\text{甲}}-r_{\text{乙}}),\qquad \text{损失}=-\ln p(\text{人选的胜})
+# p(\text{甲胜乙})=\sigma(r_1-r_2),\qquad \text{损失}=-\ln p(\text{人选的胜})
 # $$
 #
 # 手算：1.5 分对 0.5 分，差 1，$\sigma(1)=0.73$；人也选甲，损失 $-\ln 0.73=0.31$；人选了乙，损失 1.31。
@@ -536,7 +562,7 @@ print(f"都加 100：{bradley_terry(one + 100, other + 100):.2f}；人选了乙�
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。请一位学生上来选十对。常问：“为什么不直接让人打分？”答：各人的尺不同，同一个人上午和下午也不同；比较只要求次序。
+# 停 1.5 分钟。请一位学生上来选十对。常问：“为什么不直接让人打分？”答：各人的尺不同，同一个人上午和下午也不同；比较只要求次序。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -655,7 +681,7 @@ beyond = beyond_the_others(score(w0, some).view(2, 4)).flatten()[:, None]
 assert_close(policy_loss(policy.table, reference, w0, some, wrote, 0.2, 4), reinforce_loss(said, wrote, beyond))
 
 w, table = rlhf(reference, prefers, chance)
-aligned = learning.policy_of(0)
+aligned = learning.policy_of(11)
 aligned.table.data = table
 before, after = policy.listed().detach(), aligned.listed().detach()
 rewards = learning.rewards_of(policy)
@@ -679,7 +705,7 @@ print(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。先不减基线，再减。常问：“为什么不一直走到最高分那个角？”答：有 β：离参考越远扣得越多，最好的策略停在中间，式子在第 22 章推。
+# 停 1.5 分钟。先不减基线，再减。常问：“为什么不一直走到最高分那个角？”答：有 β：离参考越远扣得越多，最好的策略停在中间，式子在第 22 章推。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -708,7 +734,7 @@ print(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟，先让学生说哪句对。常问：“怎样发现奖励被钻了空子？”答：留一份不拿来训练的评判，或者自己读；分数在升、样本在变怪，就该停。
+# 停 1 分钟，先让学生说哪句对。常问：“怎样发现奖励被钻了空子？”答：留一份不拿来训练的评判，或者自己读；分数在升、样本在变怪，就该停。
 # :::
 
 # %% [markdown]
@@ -892,6 +918,31 @@ show_erratum("K20-6")
 
 # %%
 show_erratum("K20-7")
+
+# %% [markdown]
+# λ 信评论家几分才好？还是那 63 种回答，全列出来算，什么也不抽：
+
+# %% tags=["hide-input"]
+by_lambda = figures_of(load_record("C26b"))
+LAMBDAS = (0, 0.25, 0.5, 0.75, 0.9, 0.95, 1)
+KINDS_OF_CRITIC = ("全对", "有噪声", "只会说平均分")
+show_figure(
+    plots.plot_lambda(
+        LAMBDAS,
+        *(
+            {kind: by_lambda[name].values[:, at] for at, kind in enumerate(KINDS_OF_CRITIC)}
+            for name in ("bias", "variance")
+        ),
+    ),
+    alt="左：偏差随 λ，右：方差随 λ，三种评论家。"
+    + "；".join(
+        f"{kind}：λ 从 0 到 1，偏差 {bias[0]:.2f} 到 {bias[-1]:.2f}，方差 {variance[0]:.1f} 到 {variance[-1]:.1f}"
+        for kind, bias, variance in zip(KINDS_OF_CRITIC, by_lambda["bias"].mean, by_lambda["variance"].mean)
+    ),
+)
+
+# %%
+show_claim("C26b")
 
 # %% [markdown]
 # λ 的两头，和被截断的回答：

@@ -19,14 +19,21 @@ LINES = ("Q", "K", "V", "image", "SFT", "resampler")
 
 
 def plot_cloud(
-    gradients: Float[np.ndarray, "n 3"], exact: Float[np.ndarray, " 3"], names: Sequence[str], *, reach: float
+    gradients: Float[np.ndarray, "n 3"],
+    exact: Float[np.ndarray, " 3"],
+    names: Sequence[str],
+    *,
+    reach: float,
+    dots: int = 400,
 ) -> Figure:
-    """Estimates of one gradient over three logits, a dot each, in the plane in which the three add up to 0; their mean
-    and the exact one as arrows. reach: half the width that is shown; dots beyond it are counted in words."""
+    """Estimates of one gradient over three logits, the first `dots` as dots, in the plane in which the three add up to
+    0; the mean of all and the exact one as arrows. reach: half the width that is shown; dots beyond it are counted in
+    words."""
     figure, (axis, beside) = plt.subplots(1, 2, figsize=(7.6, 3.9), width_ratios=[1.25, 1])
     flat = gradients @ CORNERS
-    inside = (np.abs(flat) <= reach).all(1)
-    axis.plot(*flat[inside].T, "o", ms=3.5, color=COLORS["Q"], alpha=0.35, mew=0)
+    drawn = flat[:dots]
+    inside = (np.abs(drawn) <= reach).all(1)
+    axis.plot(*drawn[inside].T, "o", ms=3.5, color=COLORS["Q"], alpha=0.35, mew=0)
     for corner, name in zip(CORNERS, names):
         axis.plot([0, 0.8 * reach * corner[0]], [0, 0.8 * reach * corner[1]], color=COLORS["grid"], lw=1.2, zorder=0)
         axis.text(*(0.9 * reach * corner), name, ha="center", va="center", fontsize=12)
@@ -34,7 +41,7 @@ def plot_cloud(
         axis.annotate("", to, (0, 0), arrowprops={"arrowstyle": "-|>", "lw": 2.6, "color": colour, "shrinkA": 0})
     axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
     outside = f"，框外还有 {int((~inside).sum())} 个" if not inside.all() else ""
-    axis.set_xlabel(f"{len(flat)} 次估计{outside}", fontsize=11.5)
+    axis.set_xlabel(f"{len(flat):,} 次估计里的 {len(drawn)} 次{outside}", fontsize=11.5)
     places = np.arange(3)
     spread = gradients.std(0)
     beside.bar(places - 0.2, exact, 0.38, color=COLORS["optimum"], label="精确的梯度")
@@ -171,17 +178,15 @@ def plot_lambda(
     return figure
 
 
-def plot_bars(
-    values: Mapping[str, Float[np.ndarray, " seeds"]], *, up: str, level: tuple[str, float] | None = None
-) -> Figure:
-    """A bar a name: the mean over seeds, each seed a dot. The scale up is logarithmic and says so."""
+def plot_bars(values: Mapping[str, Float[np.ndarray, " seeds"]], *, up: str, level: float | None = None) -> Figure:
+    """A bar a name: the mean over seeds, each seed a dot. The scale up is logarithmic and says so.
+    level: a dashed line."""
     figure, axis = plt.subplots(figsize=(6.8, 3.4))
     for at, (seeds, colour) in enumerate(zip(values.values(), LINES)):
         axis.bar(at, float(np.mean(seeds)), 0.7, color=COLORS[colour])
         axis.plot([at] * len(seeds), seeds, "o", ms=4, color=COLORS["ink"], mfc=COLORS["paper"])
     if level is not None:
-        axis.axhline(level[1], color=COLORS["muted"], ls="--", lw=1.4)
-        axis.text(len(values) - 0.55, level[1], level[0], ha="right", va="bottom", fontsize=11, color=COLORS["muted"])
+        axis.axhline(level, color=COLORS["muted"], ls="--", lw=1.4)
     axis.set_yscale("log")
     axis.set_xticks(range(len(values)), list(values), fontsize=11.5)
     axis.set_ylabel(f"{up}（对数刻度）")

@@ -28,9 +28,9 @@ def pipeline():
     return plot_pipeline(SIZES)
 
 
-def cloud():
+def cloud(dots=400):
     found = np.array([[0.5, -0.5, 0.0], [0.1, 0.1, -0.2], [4.0, -4.0, 0.0]])
-    return plots.plot_cloud(found, np.array([0.4, -0.1, -0.3]), ["甲", "乙", "丙"], reach=2.0)
+    return plots.plot_cloud(found, np.array([0.4, -0.1, -0.3]), ["甲", "乙", "丙"], reach=2.0, dots=dots)
 
 
 def grid(step_pays=-0.04):
@@ -56,7 +56,7 @@ def lambdas():
 
 
 def bars():
-    return plots.plot_bars({"不减": np.array([1.0, 1.0]), "V(s)": np.array([0.2, 0.4])}, up="方差", level=("一样", 1.0))
+    return plots.plot_bars({"不减": np.array([1.0, 1.0]), "V(s)": np.array([0.2, 0.4])}, up="方差", level=1.0)
 
 
 @pytest.mark.parametrize("draw", [pipeline, cloud, grid, strip, curves, lambdas, bars])
@@ -88,7 +88,8 @@ def test_the_pipeline_has_the_shapes_of_its_example():
 def test_a_cloud_shows_every_estimate_or_says_how_many_lie_outside():
     axis, beside = cloud().axes
     assert len(axis.lines[0].get_xdata()) == 2
-    assert axis.get_xlabel() == "3 次估计，框外还有 1 个"
+    assert axis.get_xlabel() == "3 次估计里的 3 次，框外还有 1 个"
+    assert len(cloud(dots=1).axes[0].lines[0].get_xdata()) == 1
     heights = [bar.get_height() for bar in beside.patches]
     assert heights == pytest.approx([0.4, -0.1, -0.3, 4.6 / 3, -4.4 / 3, -0.2 / 3])
 
