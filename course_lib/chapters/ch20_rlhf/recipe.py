@@ -1,6 +1,6 @@
 """A reward model of poems: which of two the rules prefer, learned from pairs."""
 
-from course_lib.chapters.ch20_rlhf import poem_judge
+from course_lib.chapters.ch20_rlhf import poem_judge, poem_preferences
 from course_lib.training.engine import Settings
 from course_lib.zoo.core import Recipe
 
@@ -14,6 +14,6 @@ RECIPES = [
         loss=poem_judge.loss,
         measure=poem_judge.measure,
         at_least={"right": 0.6},
-        settings=Settings(steps=poem_judge.STEPS, lr=poem_judge.LR, weight_decay=0.01),
+        settings=Settings(steps=poem_judge.STEPS, lr=poem_preferences.LR, weight_decay=0.01, precision="bf16"),
     ),
 ]

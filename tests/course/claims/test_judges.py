@@ -182,6 +182,18 @@ REFUTED = {
     "C17": [{"after": 0.4, "alone": 0.45}],
     "C17b": [{"linear": 0.9, "after": 0.85}],
     "C17c": [{"captions": 0.5}, {"captions": same(0.8, 0.76, 0.9, 0.77, 0.8)}],
+    "C26": [
+        {"slope": same(1.5, 1, 1, 1, 1, 0.75)},
+        {"slope": 1.0},
+        {"aside": 5.0},
+        {"variance": same(1, 1.2, 0.5, 0.8, 50, 0.5)},
+        {"variance": same(1, 0.6, 0.5, 0.8, 0.9, 0.5)},
+    ],
+    "C26b": [
+        {"bias": lambda values: values + 0.1},
+        {"bias": lambda values: values[:, :, ::-1]},
+        {"variance": lambda values: values[:, :, ::-1]},
+    ],
 }
 WRITING = {"retrieval": same(0.5, 0.6, 0.9), "matching": same(0.8, 0.87, 0.9), "captions": same(0.5, 0.7, 0.9)}
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
@@ -267,6 +279,8 @@ PARTLY = {
     "C18": [{"right": same([0.5, 0.4], [0.7, 0.68])}],
     "C18b": [{"right_by_size": same([0.3] * 4, [0.32] * 4, [0.31] * 4, [0.7] * 4)}],
     "C18c": [{"right": same(0.8, 0.7, 0.85, 0.5)}, {"right": 0.1}],
+    "C26": [{"variance": same(1, 0.6, 0.4, 1.1, 50, 0.6)}, {"variance": same(1, 0.4, 0.5, 0.8, 50, 0.6)}],
+    "C26b": [{"variance": lambda values: np.concatenate([values[:, :1], values[:, 1:, ::-1]], axis=1)}],
 }
 HOLDS = {
     "C11": [
