@@ -1,7 +1,7 @@
 """A reward model where every answer can be listed: what it has learned, and what a choice by it brings, are exact.
 
 K answers · C counts
-    平仄平仄平止      at most 8 syllables; worth 1 for each turn, less 2 for each syllable beyond the fifth
+    平仄平仄平止      at most 8 syllables; worth 1 for each turn, less 3 for each syllable beyond the fifth
 A policy that seldom writes long answers seldom lets anyone judge them. Pairs are drawn from a policy, or from all
 answers alike; the reward model is a small GPT-2 with a head. Chapter 20.
 """
@@ -22,14 +22,14 @@ from course_lib.posttraining.reward_model import RewardModel, reward_loss
 from course_lib.toys.token_mdp import TokenPolicy
 from course_lib.training.step import Settings, Update
 
-LONGEST, ENOUGH, TOO_LONG = 8, 5, 2.0
-ENDS, TURNS = 0.45, 0.7  # of the writer: how often it stops, and how often a syllable that follows is the other one
+LONGEST, ENOUGH, TOO_LONG = 8, 5, 3.0
+ENDS, TURNS = 0.6, 0.7  # of the writer: how often it stops, and how often a syllable that follows is the other one
 BATCH, LR = 32, 3e-3
 DRAWN = ("by the writer", "alike")
 
 
 def writer() -> TokenPolicy:
-    """Likes to turn, and to be short: one answer in 36 has more than five syllables."""
+    """Likes to turn, and to be short: one answer in 244 has more than five syllables."""
     policy = TokenPolicy(len(SYLLABLES), LONGEST, end=END)
     ids, _ = policy.answers()
     with torch.no_grad():
