@@ -22,8 +22,9 @@ from course_lib.foundations.checks import check_count, check_known
 from course_lib.posttraining.kl import exact_kl
 from course_lib.toys.three_answers import World, three_answers
 from course_lib.widgets.figure import CourseWidget, source
+from course_lib.widgets.page_random import random_numbers
 from course_lib.widgets.style import COLORS, to_png, use_style
-from course_lib.widgets.triangle_paths import METHODS, Settings, path, random_numbers
+from course_lib.widgets.triangle_paths import METHODS, Settings, path
 
 SHOWN = {"exact": "精确梯度"}  # the others by their names
 INKS = {"exact": COLORS["SFT"], "REINFORCE": COLORS["image"], **{name: COLORS[name] for name in ("PPO", "DPO", "GRPO")}}

@@ -8,7 +8,7 @@ K answers · n answers a step · G of a group
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,8 +24,8 @@ from course_lib.posttraining.ppo import judge, policy_loss
 from course_lib.posttraining.reinforce import beyond_the_others, reinforce_loss
 from course_lib.toys.drawn_preferences import pair_table
 from course_lib.toys.three_answers import World
+from course_lib.widgets.page_random import Numbers, random_numbers
 
-Numbers = Iterator[float]
 BASELINES = {"none": lambda f: f, "mean": centred_rewards, "others": beyond_the_others}
 
 
@@ -185,15 +185,3 @@ def draw(probs: Float[Tensor, " K"], n: int, numbers: Numbers) -> Int[Tensor, " 
     sums = probs.cumsum(0)
     given = torch.tensor([next(numbers) for _ in range(n)], dtype=sums.dtype)
     return torch.searchsorted(sums, given, right=True).clamp(max=len(probs) - 1)
-
-
-def random_numbers(seed: int) -> Numbers:
-    """Numbers in [0, 1): xorshift32 (Marsaglia 2003), as js/net.js has it."""
-    state = ((seed + 1) * 0x9E3779B1) % 2**32 or 1
-    k = 0
-    while True:
-        state ^= state << 13 & 0xFFFFFFFF
-        state ^= state >> 17
-        state ^= state << 5 & 0xFFFFFFFF
-        if (k := k + 1) > 8:
-            yield state / 2**32

@@ -13,7 +13,8 @@ from course_lib.toys.drawn_preferences import draw_pairs, pair_table
 from course_lib.toys.three_answers import World, three_answers
 from course_lib.widgets.figure import MIME
 from course_lib.widgets.live_triangle import lacks, live_triangle
-from course_lib.widgets.triangle_paths import METHODS, Settings, draw, path, random_numbers
+from course_lib.widgets.page_random import random_numbers
+from course_lib.widgets.triangle_paths import METHODS, Settings, draw, path
 
 STEPS = 40
 CASES = {
@@ -111,6 +112,14 @@ def test_what_keeps_a_method_away_does_so_and_switched_off_lets_it_arrive():
     assert tail("GRPO", **free) < 1e-3
     for cause in ({"std": True}, {"reweigh": False}, {"group": 4}):
         assert tail("GRPO", **free | cause) > 0.01, cause
+    noisy = {"rate": 1.0, "n": 4}
+    assert tail("REINFORCE", baseline="none", **noisy) > 0.01 and tail("REINFORCE", baseline="mean", **noisy) < 1e-3
+
+
+def test_the_clip_keeps_no_method_away_here_and_holds_a_whitened_one_still():
+    free = {"std": False, "reweigh": True, "group": 32, "n": 256, "rate": 1.0}
+    assert tail("GRPO", clip=0.05, **free) < 1e-3 and tail("PPO", whiten=False, clip=0.05, rate=2.0) < 1e-3
+    assert tail("PPO", clip=0.05) < tail("PPO", clip=0.2) < tail("PPO", clip=math.inf)
 
 
 def test_drawn_pairs_are_learned_by_dpos_own_loss():

@@ -167,30 +167,20 @@ function path(method, world, settings, steps, start, random) {
   return found;
 }
 
-// ---- what keeps a method from π*, as its settings are
-function causes(method, { n, baseline, clip, epochs, whiten, std, group, reweigh, pairs, missing, flipped }, names) {
-  const found = [];
-  if (method === "REINFORCE") {
-    found.push(`每步只抽 ${n} 个回答`);
-    if (baseline === "none") found.push("没有基线，噪声更大");
-  }
-  if (method === "PPO") {
-    found.push(`每步只抽 ${n} 个回答`);
-    if (whiten) found.push("优势白化：快到 π* 时优势只剩噪声，照样被放大到 1");
-    if (clip !== null && epochs > 1) found.push(`剪在 ±${clip}`);
-  }
-  if (method === "DPO") {
-    if (pairs) found.push(`只有 ${pairs} 对`);
-    if (missing >= 0) found.push(`数据里没有「${names[missing]}」`);
-    if (flipped) found.push(`标签翻了 ${Math.round(100 * flipped)}%`);
-  }
-  if (method === "GRPO") {
-    if (std) found.push("除以组内标准差，等于换了 β");
-    if (!reweigh) found.push("k3 没有乘概率比，减的是反方向的 KL");
-    found.push(`组里只有 ${group} 个，均值里有自己`);
-    if (clip !== null && epochs > 1) found.push(`剪在 ±${clip}`);
-  }
-  return found;
+// ---- what keeps a method from π*, as its settings are; tests/widgets/test_live_triangle.py switches each off and on
+function causes(method, { n, baseline, whiten, std, group, reweigh, pairs, missing, flipped }, names) {
+  const found = {
+    exact: [],
+    REINFORCE: [baseline === "none" && `没有基线：在 π* 处每个回答的分数都相等，却不是 0，每步只抽 ${n} 个，就一直抖`],
+    PPO: [whiten && "优势白化：离 π* 再近，优势也放大到 1，步子停不下来（ε 越小，抖得越轻）"],
+    DPO: [pairs && `只有 ${pairs} 对`, missing >= 0 && `数据里没有「${names[missing]}」`, flipped && `标签翻了 ${Math.round(100 * flipped)}%`],
+    GRPO: [
+      std && "除以组内标准差，等于换了 β",
+      !reweigh && "k3 没有乘概率比，减的是反方向的 KL",
+      group < 32 && `每组只有 ${group} 个，均值里有自己：奖励那一半缩到 1 − 1/${group}，KL 没有缩`,
+    ],
+  };
+  return found[method].filter(Boolean);
 }
 
 // ---- the screen
