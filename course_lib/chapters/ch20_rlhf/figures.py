@@ -140,23 +140,49 @@ def plot_curves(
     across: str,
     up: str,
     level: tuple[str, float] | None = None,
-    percent: bool = False,
 ) -> Figure:
-    """A line a name: the mean over seeds, from the lowest to the highest seed as a band. The axis across is
-    logarithmic and says so. level: a dashed line and its name."""
+    """A line a name: the mean over seeds, from the lowest to the highest seed as a band; all are shares, across and
+    up. level: a dashed line and its name."""
     figure, axis = plt.subplots(figsize=(6.8, 3.5))
     for (name, values), colour in zip(curves.items(), LINES):
         axis.plot(places, values.mean(0), "o-", color=COLORS[colour], label=name)
         axis.fill_between(places, values.min(0), values.max(0), color=COLORS[colour], alpha=0.15, lw=0)
     if level is not None:
         axis.axhline(level[1], color=COLORS["muted"], ls="--", lw=1.4, label=level[0])
-    axis.set_xscale("log")
-    axis.set_xticks(list(places), [f"{place:,g}" for place in places])
-    axis.minorticks_off()
-    axis.set(xlabel=f"{across}（对数刻度）", ylabel=up)
-    if percent:
-        axis.yaxis.set_major_formatter("{x:.0%}")
+    axis.set_xticks(list(places))
+    axis.xaxis.set_major_formatter("{x:.0%}")
+    axis.yaxis.set_major_formatter("{x:.0%}")
+    axis.set(xlabel=across, ylabel=up)
     figure.legend(loc="outside upper center", ncols=min(4, len(curves) + (level is not None)), fontsize=11)
+    return figure
+
+
+def plot_best_of(
+    counts: Sequence[int],
+    worlds: Mapping[
+        str,
+        tuple[Mapping[str, Float[np.ndarray, "seeds counts"]], Mapping[str, Float[np.ndarray, "seeds counts"]]],
+    ],
+) -> Figure:
+    """A row a world: left what the reward model says of the best of n, right what it is truly worth. Lines are means
+    over seeds, bands all seeds; n is on a logarithmic scale and says so."""
+    figure, axes = plt.subplots(len(worlds), 2, figsize=(7.6, 0.9 + 2.15 * len(worlds)), squeeze=False, sharex=True)
+    names: dict[str, str] = {}
+    for row, (world, both) in zip(axes, worlds.items()):
+        for axis, curves, what in zip(row, both, ("奖励模型的分", "真分数")):
+            for name, values in curves.items():
+                colour = names.setdefault(name, LINES[len(names)])
+                axis.plot(counts, values.mean(0), "o-", ms=4, color=COLORS[colour])
+                axis.fill_between(counts, values.min(0), values.max(0), color=COLORS[colour], alpha=0.15, lw=0)
+            axis.set_title(f"{world}：{what}", fontsize=12)
+            axis.set_xscale("log", base=2)
+            axis.set_xticks([1, 4, 16, 64, 256, 1024], ["1", "4", "16", "64", "256", "1,024"], fontsize=11)
+            axis.minorticks_off()
+    for axis in axes[-1]:
+        axis.set_xlabel("写几个，n（对数刻度）", fontsize=12)
+    for name, colour in names.items():
+        axes[0, 0].plot([], [], "o-", ms=4, color=COLORS[colour], label=name)
+    figure.legend(loc="outside upper center", ncols=len(names), fontsize=11)
     return figure
 
 

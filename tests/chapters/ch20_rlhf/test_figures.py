@@ -46,8 +46,14 @@ def strip():
 
 
 def curves():
-    found = {"不翻": np.array([[0.6, 0.8], [0.8, 1.0]]), "翻两成": np.array([[0.5, 0.6], [0.5, 0.8]])}
-    return plots.plot_curves([100, 1000], found, across="比较的对数", up="判对", level=("瞎猜", 0.5), percent=True)
+    found = {"100 对": np.array([[0.6, 0.5], [0.8, 0.7]]), "1,000 对": np.array([[0.9, 0.6], [0.9, 0.8]])}
+    return plots.plot_curves([0.0, 0.4], found, across="标签翻转", up="判对", level=("瞎猜", 0.5))
+
+
+def best_of():
+    proxy = {"30 对": np.array([[0.0, 1.0, 2.0], [0.0, 3.0, 4.0]])}
+    true = {"30 对": np.array([[1.0, 2.0, 0.0]]), "按真分数挑": np.array([[1.0, 3.0, 4.0]])}
+    return plots.plot_best_of([1, 4, 16], {"平仄": (proxy, true), "诗": (proxy, true)})
 
 
 def lambdas():
@@ -59,7 +65,7 @@ def bars():
     return plots.plot_bars({"不减": np.array([1.0, 1.0]), "V(s)": np.array([0.2, 0.4])}, up="方差", level=1.0)
 
 
-@pytest.mark.parametrize("draw", [pipeline, cloud, grid, strip, curves, lambdas, bars])
+@pytest.mark.parametrize("draw", [pipeline, cloud, grid, strip, curves, best_of, lambdas, bars])
 def test_each_is_a_small_picture_without_tofu(draw):
     figure = draw()
     assert not missing_glyphs("".join(texts(figure)))
@@ -114,11 +120,23 @@ def test_a_strip_has_a_column_a_token_and_four_rows():
 
 def test_a_curve_is_the_mean_and_the_band_its_seeds():
     axis = curves().axes[0]
-    assert axis.lines[0].get_ydata().tolist() == pytest.approx([0.7, 0.9])
-    assert axis.lines[1].get_ydata().tolist() == pytest.approx([0.5, 0.7])
+    assert axis.lines[0].get_ydata().tolist() == pytest.approx([0.7, 0.6])
+    assert axis.lines[1].get_ydata().tolist() == pytest.approx([0.9, 0.7])
     band = axis.collections[1].get_paths()[0].vertices[:, 1]
-    assert (band.min(), band.max()) == (0.5, 0.8)
-    assert "对数刻度" in axis.get_xlabel() and axis.get_xscale() == "log"
+    assert (band.min(), band.max()) == (0.6, 0.9)
+    assert axis.lines[2].get_ydata()[0] == 0.5
+
+
+def test_the_best_of_n_has_a_row_a_world_and_the_truth_on_the_right():
+    figure = best_of()
+    left, right, *_ = figure.axes
+    assert [axis.get_title(loc="left") for axis in figure.axes] == [
+        "平仄：奖励模型的分", "平仄：真分数", "诗：奖励模型的分", "诗：真分数",
+    ]  # fmt: skip
+    assert left.lines[0].get_ydata().tolist() == [0, 2, 3]
+    assert [line.get_ydata().tolist() for line in right.lines] == [[1, 2, 0], [1, 3, 4]]
+    assert right.lines[0].get_color() == left.lines[0].get_color() == COLORS["Q"]
+    assert "对数刻度" in figure.axes[2].get_xlabel()
 
 
 def test_bias_stands_beside_variance():
