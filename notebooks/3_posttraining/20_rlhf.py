@@ -66,7 +66,7 @@ from torch.testing import assert_close
 
 from course_lib import zoo
 from course_lib.chapters.ch20_rlhf import figures as plots
-from course_lib.chapters.ch20_rlhf import learning, poem_preferences
+from course_lib.chapters.ch20_rlhf import learning
 from course_lib.chapters.ch20_rlhf.whole_figure import Sizes, plot_pipeline
 from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.poems import EDGE, vocabulary
@@ -82,6 +82,7 @@ from course_lib.toys.grid_world import grid_world
 from course_lib.toys.rhymes import poem_rewards
 from course_lib.toys.token_mdp import TokenReader
 from course_lib.widgets import Knob, explore
+from course_lib.widgets.live_triangle import live_triangle
 
 start("20")
 
@@ -557,7 +558,13 @@ print(f"都加 100：{bradley_terry(one + 100, other + 100):.2f}；人选了乙�
 # 分数**没有零点**：负分不等于坏，两个问题的分数也不能比。强化学习里减基线，正好把零点减掉。
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# <<LIVE_PREFERENCES>>
+# 下面是小诗人写的六首。两首一组，你来选；选一次，页面就按上面的损失重新算一遍每首的分数：
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 选得少，分数的误差条长；选得多，就短。再故意违心地选几次：分差缩小，它不知道你是故意的。按“示范”，看规则自己选二十次，几首的次序和规则差多少。
+# :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -576,12 +583,6 @@ show_source(RewardModel.forward)
 # %% [markdown] slideshow={"slide_type": "-"}
 # 这里让规则当“人”：真分数人人能查，标签错几成由我们定。课程训练的 `poem-judge` 身子是小诗人，看了近四万对小诗人写的诗，只知道哪首更好，不知道规则。开头那四首，它怎么说？
 
-# %% slideshow={"slide_type": "-"} tags=["nbval-check-output", "hide-input"]
-judge = zoo.load("poem-judge")
-for poem, by_rules, by_judge in zip(poems, total.tolist(), poem_preferences.scores_of(judge, poems).tolist()):
-    print(f"规则 {by_rules:.2f}　奖励模型 {by_judge:5.2f}　{poem}")
-print(f"没见过的 {len(unseen)} 对，与规则一致 {poem_preferences.right(judge, unseen):.0%}")
-
 # %% [markdown] slideshow={"slide_type": "-"}
 # 真的 InstructGPT：33,000 个问题，每个由人排 4 到 9 个回答，奖励模型 6B（策略最大 175B）。标注的人两两同意的约 73%；奖励模型去猜没见过的那组人，猜对 69.6%。标签里有错，是常态。
 
@@ -594,7 +595,24 @@ print(f"没见过的 {len(unseen)} 对，与规则一致 {poem_preferences.right
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 追分：挑最高分的那个
 #
-# <<BEST_OF>>
+# 有了奖励模型，不训练策略也能用：写 n 个，交出它给分最高的那个，叫**挑最好的**（best-of-n）。n 越大，追得越狠。
+#
+# 两个世界里真分数都知道。一是诗，四条规则，满分 4。二是平仄，至多八个音节：每换一次 1 分，超过五个的每个扣 3 分；而写的人很少写长，比较里几乎没有长的。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 奖励模型只看过 30 对平仄。n 从 1 到 1,024，交出的那个，**真分数**会怎样？
+#
+# - A. 一路升：奖励模型的分一路升，真分数跟着
+# - B. 先升后降：它开始挑自己看走眼的
+# - C. 不动：奖励模型太差，挑了等于没挑
+# :::
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 待写。
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 十个开头，各写 64 首，由 `poem-judge` 挑一首；旁边是随手写的第一首。开头和种子事先定好，没有挑过：
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -709,6 +727,9 @@ print(
 #
 # 三个答案的世界：好 1 分，中 0.4 分，差 −0.6 分。三角形里一个点是一个策略，三个角是只说一种。圆点是参考（多半说“中”），星是最好的策略，灰虚线照精确的梯度走，紫线是 REINFORCE，一步抽几十个答案。训练由你的浏览器现算：
 
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+live_triangle(("exact", "REINFORCE"), name="20-triangle")
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
@@ -741,7 +762,7 @@ print(
 #
 # :::{admonition} 4. “长的分高，所以长的好”
 # :class: pitfall
-# 人偏爱长的，奖励模型就学会偏爱长。Stiennon 等（2020）做摘要时发现，按长度扯平以后，优势少了约三分之一。
+# 人偏爱长的，奖励模型就学会偏爱长。Stiennon 等（2020）做摘要：6.7B 的模型比人写的强出的那一截，约三分之一来自长度。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -897,7 +918,7 @@ check("20-rlhf-7-next", next_answer)
 # ## 延伸阅读
 #
 # - **教科书**：Sutton 与 Barto，Reinforcement Learning: An Introduction（第 2 版，2018）。第 2 章老虎机，第 13 章策略梯度。
-# - **论文**：Ouyang 等，InstructGPT（2022，arXiv:2203.02155），3.5 节和附录 C；Christiano 等（2017，arXiv:1706.03741），从比较学分数，后空翻只用了约 900 次比较（OpenAI 的博客）；Stiennon 等（2020，arXiv:2009.01325），做摘要。
+# - **论文**：Ouyang 等，InstructGPT（2022，arXiv:2203.02155），3.5 节和附录 C；Christiano 等（2017，arXiv:1706.03741），从比较学分数，学后空翻只用了约 900 比特的反馈（OpenAI 的博客）；Stiennon 等（2020，arXiv:2009.01325），做摘要。
 # - **估计优势**：Schulman 等，GAE（2015，arXiv:1506.02438）；Ahmadian 等，RLOO（2024，arXiv:2402.14740）：不要评论家也行。
 # - **走样**：Gao 等，Scaling Laws for Reward Model Overoptimization（2022，arXiv:2210.10760）。
 # - **提问**（GitHub 的 issue）：huggingface/trl 的 937 号（pad 没有设，分数读错了格）、2778 号（补在哪一边）。
@@ -907,8 +928,11 @@ check("20-rlhf-7-next", next_answer)
 # %% [markdown]
 # ## 证据与考据
 #
-# <<EVIDENCE>>
+# ### 几对比较，几成错标签
 #
+# 奖励模型准不准，看比较有几对、标签错几成。平仄的世界，没见过的回答，和真的偏好比（不和翻转的标签比）：
+
+# %% [markdown]
 # ### 分数的零点
 
 # %%
