@@ -5,6 +5,7 @@ K answers · N most tokens of one · R rows of the policy's table, V numbers eac
 The policy is toys/token_mdp.py's table; the reward comes when all is said. Chapter 20.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -16,8 +17,10 @@ from course_lib.foundations.checks import check_count, check_known
 from course_lib.posttraining.gae import gae
 from course_lib.posttraining.grpo import centred_rewards
 from course_lib.posttraining.log_probs import is_target
-from course_lib.posttraining.reinforce import beyond_the_others
-from course_lib.toys.token_mdp import TokenPolicy, at_the_end, state_values
+from course_lib.posttraining.reinforce import beyond_the_others, reinforce
+from course_lib.posttraining.rollout import write_answers
+from course_lib.toys.token_mdp import TokenPolicy, TokenReader, at_the_end, state_values
+from course_lib.training.step import Settings, Update
 
 SYLLABLES = "止平仄"
 END = SYLLABLES.index("止")
@@ -26,6 +29,7 @@ GROUP = 4
 NOISE = 0.5  # of a poor critic, in standard deviations of the rewards
 FAR = 10.0  # far above every reward
 BASELINES = ("none", "mean", "value", "others", "far", "group")
+LEARNING = ("none", "others", "value")
 CRITICS = ("exact", "noisy", "constant")
 
 
@@ -165,3 +169,34 @@ def value_errors(policy: TokenPolicy, values: Float[Tensor, "K N"], lam: float) 
     mean, size = probs @ each, exact.square().sum()
     variance = probs @ (each - mean).square().sum(1)
     return {"bias": float((mean - exact).norm() / size.sqrt()), "variance": float(variance / size)}
+
+
+def advantages_of(policy: TokenPolicy, baseline: str, ids: Int[Tensor, "G T"], offset: float) -> Float[Tensor, "G _"]:
+    """Of a group of answers: none, others or value, as `gradients` has them. offset: what every answer earns besides."""
+    check_known("baseline", baseline, LEARNING)
+    rewards = turns(ids) + offset
+    if baseline == "others":
+        return beyond_the_others(rewards[None])[0, :, None]
+    if baseline == "none":
+        return rewards[:, None]
+    rows, is_answer = policy.rows(policy.answers()[0])[:, :-1], policy.answers()[1]
+    table = torch.zeros(len(policy.table) + 1, dtype=rewards.dtype)
+    table[rows[is_target(is_answer)]] = values_of(policy)[is_target(is_answer)] + offset
+    return rewards[:, None] - table[policy.rows(ids)[:, :-1]]
+
+
+def taught(baseline: str, seed: int, lr: float, *, updates: int, offset: float = 0.0, group: int = 8) -> list[float]:
+    """J before the first update and after each, exactly; an update has `group` answers of the policy as it is."""
+    policy, chance = policy_of(seed), torch.Generator().manual_seed(seed)
+    settings = Settings(steps=updates, lr=lr, warmup=0.0, weight_decay=0.0, clip=math.inf)
+    update, earns = Update(policy, settings, loss=reinforce), [float(expected(policy).detach())]
+    start = torch.zeros(1, 1, dtype=torch.int64)
+    for _ in range(updates):
+        said = write_answers(
+            TokenReader(policy), start, n=group, limit=policy.longest, end=policy.end, generator=chance
+        )
+        with torch.no_grad():
+            advantages = advantages_of(policy, baseline, said.ids, offset)
+        update(said.batch(advantages=advantages))
+        earns.append(float(expected(policy).detach()))
+    return earns

@@ -131,3 +131,23 @@ def test_unknown_names_are_answered_with_the_known(policy):
         learning.gradients(policy, "median", 1, seed=0)
     with pytest.raises(ValueError, match="exact, noisy, constant"):
         learning.critic_of(policy, "good", 0)
+
+
+def test_advantages_of_a_group_are_those_of_the_gradients(policy):
+    ids, is_answer = policy.answers()
+    drawn = torch.tensor([0, 3, 9, 5])
+    rewards, mask = learning.rewards_of(policy)[drawn], is_target(is_answer[drawn])
+    none, others, value = (
+        learning.advantages_of(policy, baseline, ids[drawn], 2.0).expand(-1, 3) for baseline in learning.LEARNING
+    )
+    close(none, (rewards + 2)[:, None].expand(-1, 3))
+    close(others, torch.stack([(rewards[g] * 4 - rewards.sum()) / 3 for g in range(4)])[:, None].expand(-1, 3))
+    close(value[mask], (rewards[:, None] - learning.values_of(policy)[drawn])[mask])
+
+
+def test_a_policy_is_taught_and_a_baseline_takes_away_what_all_earn():
+    plain, shifted = (learning.taught("others", 1, 0.2, updates=25, offset=offset) for offset in (0.0, 5.0))
+    assert len(plain) == 26 and plain[-1] > plain[0] + 0.5
+    assert plain[0] == pytest.approx(float(learning.expected(learning.policy_of(1)).detach()))
+    assert shifted == pytest.approx(plain, abs=1e-6)
+    assert learning.taught("none", 1, 0.2, updates=25, offset=5.0)[-1] != pytest.approx(plain[-1], abs=0.1)
