@@ -66,9 +66,10 @@ from torch.testing import assert_close
 
 from course_lib import zoo
 from course_lib.chapters.ch20_rlhf import figures as plots
-from course_lib.chapters.ch20_rlhf import learning
+from course_lib.chapters.ch20_rlhf import learning, poem_preferences
 from course_lib.chapters.ch20_rlhf.whole_figure import Sizes, plot_pipeline
 from course_lib.course.claims import figures_of, load_record
+from course_lib.data.real.poem_rules import lines_of
 from course_lib.data.real.poems import EDGE, vocabulary
 from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.posttraining.gae import gae
@@ -82,6 +83,7 @@ from course_lib.toys.grid_world import grid_world
 from course_lib.toys.rhymes import poem_rewards
 from course_lib.toys.token_mdp import TokenReader
 from course_lib.widgets import Knob, explore
+from course_lib.widgets.live_preferences import live_preferences
 from course_lib.widgets.live_triangle import live_triangle
 
 start("20")
@@ -182,7 +184,8 @@ each = points[:, None] * toward  # 第 a 行：抽到 a 时的估计，[3, 3]
 for name, row in zip("甲乙丙", each):
     print(f"抽到{name}：", "  ".join(f"{x:5.2f}" for x in row.tolist()))
 print("平均  ：", "  ".join(f"{x:5.2f}" for x in (pi @ each).tolist()))
-assert_close(pi @ each, Bandit(points).gradient(torch.zeros(3)), atol=1e-6, rtol=0)  # 与房间里的精确梯度相等
+exact = Bandit(points).gradient(torch.zeros(3))  # 房间里的精确梯度
+assert_close(pi @ each, exact, atol=1e-6, rtol=0)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 单独一行都不对，平均起来分毫不差：这样的估计叫无偏。它只要能抽样、能算 $\ln\pi$、能打分；分数怎么来的，可不可导，都不问。
@@ -217,11 +220,8 @@ for b in (0, 2, 10):
     each = (points - b)[:, None] * toward
     mean = pi @ each
     variance = (pi @ (each - mean).square()).sum()
-    print(
-        f"b = {b:2}　平均",
-        "  ".join(f"{x + 0:5.2f}" for x in mean.round(decimals=4).tolist()),
-        f"　方差 {variance:5.2f}",
-    )
+    shown = "  ".join(f"{x + 0:5.2f}" for x in mean.round(decimals=4).tolist())
+    print(f"b = {b:2}　平均 {shown}　方差 {variance:5.2f}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # 平均不变，因为概率加起来总是 1：$\sum_a\pi_a\,\partial\ln\pi_a=\partial\sum_a\pi_a=0$，乘上一个数还是 0。**只要 $b$ 不看抽到的是谁**，这就成立。这样的 $b$ 叫**基线**（baseline），分数减基线叫**优势**（advantage）：比预料的好多少。
@@ -551,14 +551,24 @@ explore(
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 one, other = torch.tensor([1.5]), torch.tensor([0.5])
-print(f"差 1 分：胜率 {torch.sigmoid(one - other).item():.2f}，损失 {bradley_terry(one, other):.2f}", end="；")
-print(f"都加 100：{bradley_terry(one + 100, other + 100):.2f}；人选了乙：{bradley_terry(other, one):.2f}")
+print(f"差 1 分：胜率 {(one - other).sigmoid().item():.2f}，损失 {bradley_terry(one, other):.2f}")
+print(f"都加 100：损失 {bradley_terry(one + 100, other + 100):.2f}")
+print(f"人选了乙：损失 {bradley_terry(other, one):.2f}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # 分数**没有零点**：负分不等于坏，两个问题的分数也不能比。强化学习里减基线，正好把零点减掉。
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 下面是小诗人写的六首。两首一组，你来选；选一次，页面就按上面的损失重新算一遍每首的分数：
+# 下面是小诗人写的六首。两首一组，你来选；选一次，页面就按上面的损失重新算一遍每首的分数。
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+drawn_poems = [text for text in poem_preferences.write(24, 7) if lines_of(text)][:6]
+live_preferences(
+    [text.replace("。", "。\n", 1) for text in drawn_poems],
+    poem_rewards()(drawn_poems, [None] * 6)[0].tolist(),
+    rule="四条规则加起来越高越好",
+    name="20-preferences",
+)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
@@ -725,7 +735,7 @@ print(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 在浏览器里训练
 #
-# 三个答案的世界：好 1 分，中 0.4 分，差 −0.6 分。三角形里一个点是一个策略，三个角是只说一种。圆点是参考（多半说“中”），星是最好的策略，灰虚线照精确的梯度走，紫线是 REINFORCE，一步抽几十个答案。训练由你的浏览器现算：
+# 三个答案的世界：好 1 分，中 0.4 分，差 −0.6 分。三角形里一个点是一个策略，三个角是只说一种。圆点是参考（多半说“中”），星是最好的策略，灰虚线照精确的梯度走，紫线是 REINFORCE，一步抽几十个答案。右边是离星还有多远。训练由你的浏览器现算。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 live_triangle(("exact", "REINFORCE"), name="20-triangle")
