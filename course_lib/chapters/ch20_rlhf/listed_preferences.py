@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from course_lib.chapters.ch20_rlhf.learning import END, SYLLABLES, turns
-from course_lib.foundations.checks import check_known
+from course_lib.foundations.checks import check_known, check_within
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.posttraining.reward_model import RewardModel, reward_loss
 from course_lib.toys.token_mdp import TokenPolicy
@@ -89,6 +89,19 @@ def pairs(
     turned = torch.rand(n, generator=chance) < flip
     found = torch.stack([places // len(true), places % len(true)], dim=1)
     return torch.where(turned[:, None], found.flip(1), found), turned
+
+
+def lazy_pairs(n: int, seed: int, lazy: float, *, drawn: str = "by the writer") -> Int[Tensor, "n 2"]:
+    """`pairs`, of which a share is labelled by someone who takes the longer answer for the better one. Where both are
+    as long, the label is right.
+
+    A higher share has the same pairs labelled so and more.
+    """
+    check_within("lazy", lazy, 0, 1)
+    some, _ = pairs(n, seed, drawn=drawn)
+    is_lazy = torch.rand(n, generator=torch.Generator().manual_seed(seed + 1)) < lazy
+    length = syllables(listed().ids)[some]
+    return torch.where((is_lazy & (length[:, 1] > length[:, 0]))[:, None], some.flip(1), some)
 
 
 def batch_of(some: Int[Tensor, "n 2"]) -> dict[str, dict[str, Tensor]]:

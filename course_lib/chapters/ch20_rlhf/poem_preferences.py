@@ -184,8 +184,8 @@ def best_of_curve(
     proxy: Float[Tensor, " M"], true: Float[Tensor, " M"], counts: Sequence[int]
 ) -> tuple[Float[Tensor, " C"], Float[Tensor, " C"]]:
     """Mean proxy and mean true score of the best of n by the proxy, for each n of counts: over all draws of n different
-    ones from M, none drawn. The i-th smallest wins C(i - 1, n - 1) of C(M, n) draws (Nakano et al. 2021,
-    arXiv:2112.09332, appendix I). Raises ValueError for an n above M."""
+    ones from M, none drawn. The i-th smallest wins C(i - 1, n - 1) of C(M, n) draws (Hilton & Gao 2022, Measuring
+    Goodhart's law). Raises ValueError for an n above M."""
     M = len(proxy)
     if max(counts) > M:
         raise ValueError(f"the best of {max(counts)} needs as many; there are {M}")

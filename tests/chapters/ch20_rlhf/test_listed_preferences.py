@@ -73,3 +73,16 @@ def test_the_best_of_n_is_that_of_all_draws():
     one, two = preferences.best_of(proxy, probs, (1, 2))
     torch.testing.assert_close(one, probs)
     torch.testing.assert_close(two, torch.tensor([0.25, 0.2**2 + 2 * 0.5 * 0.2, 0.3**2 + 2 * 0.3 * 0.7]).double())
+
+
+def test_the_lazy_take_the_longer_and_nothing_else():
+    length, worth = preferences.syllables(preferences.listed().ids), preferences.listed().worth
+    clean, _ = preferences.pairs(2000, 0)
+    assert torch.equal(preferences.lazy_pairs(2000, 0, 0.0, drawn="alike"), clean)
+    all_lazy = preferences.lazy_pairs(2000, 0, 1.0, drawn="alike")
+    assert (length[all_lazy[:, 0]] >= length[all_lazy[:, 1]]).all()
+    same = length[clean[:, 0]] == length[clean[:, 1]]
+    assert torch.equal(all_lazy[same], clean[same])
+    half = preferences.lazy_pairs(2000, 0, 0.5, drawn="alike")
+    wrong, most = ((worth[some[:, 0]] < worth[some[:, 1]]).double().mean() for some in (half, all_lazy))
+    assert float(wrong / most) == pytest.approx(0.5, abs=0.06)

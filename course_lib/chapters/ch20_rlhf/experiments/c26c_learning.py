@@ -56,11 +56,11 @@ CLAIM = Claim(
     "有基线的一点不差。",
     question="每个回答都多得 5 分，学习会变吗？",
     refuted_if="有基线的没有得到更多，或者多给 5 以后没有基线的也一样好。",
-    seeds=tuple(range(8)),
+    seeds=tuple(range(6)),
     measure=measure,
     judge=judge,
     quick={"updates": 12},
-    full={"updates": 200},
+    full={"updates": 120},
     quick_seeds=(0, 1),
     labels={
         "mean": "一路上平均得到的奖励，满分 4；每行一种学习率：0.05、0.2，每格按多给 0、5，按不用基线、其余回答的平均、V(s)",
