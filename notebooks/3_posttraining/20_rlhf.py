@@ -53,6 +53,7 @@
 # | $\gamma$、$\lambda$ | 折扣；信后面的意外几分 | 0 到 1 |
 # | $\sigma$ | 1/(1 + e⁻ˣ)，把分差变成胜率 | 0 到 1 |
 # | $p$ | 胜率 | 0 到 1 |
+# | $\pi_{\text{ref}}$ | 参考模型给的概率 | 0 到 1 |
 # | $\beta$ | 离开参考一奈特，扣几分 | 不小于 0 |
 # | $G$ | 一个问题写几个回答 | 本章 4 |
 #
@@ -151,7 +152,9 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 橙色的在学。第三步里只有策略在学：**奖励模型**（reward model）和**参考模型**（reference model）都冻住。若奖励模型也跟着学，分数就成了自己哄自己。减基线那一格，PPO（第 21 章）换成第四个模型，**评论家**（critic），后面会讲。
+# 橙色的在学。第三步里只有策略在学：**奖励模型**（reward model）和**参考模型**（reference model）都冻住。若奖励模型也跟着学，分数就成了自己哄自己。
+#
+# 奖励模型只在它见过的那种回答上可信，所以走远了要扣分：**KL** 是策略写出的回答上 $\ln\pi-\ln\pi_{\text{ref}}$ 的平均，两个分布一样时是 0，单位奈特。减基线那一格，PPO（第 21 章）换成第四个模型，**评论家**（critic），后面会讲。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -220,8 +223,7 @@ for b in (0, 2, 10):
     each = (points - b)[:, None] * toward
     mean = pi @ each
     variance = (pi @ (each - mean).square()).sum()
-    shown = "  ".join(f"{x + 0:5.2f}" for x in mean.round(decimals=4).tolist())
-    print(f"b = {b:2}　平均 {shown}　方差 {variance:5.2f}")
+    print(f"b = {b:2}　方差 {variance:5.2f}　平均", [round(x, 2) + 0 for x in mean.tolist()])
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # 平均不变，因为概率加起来总是 1：$\sum_a\pi_a\,\partial\ln\pi_a=\partial\sum_a\pi_a=0$，乘上一个数还是 0。**只要 $b$ 不看抽到的是谁**，这就成立。这样的 $b$ 叫**基线**（baseline），分数减基线叫**优势**（advantage）：比预料的好多少。
@@ -735,7 +737,7 @@ print(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 在浏览器里训练
 #
-# 三个答案的世界：好 1 分，中 0.4 分，差 −0.6 分。三角形里一个点是一个策略，三个角是只说一种。圆点是参考（多半说“中”），星是最好的策略，灰虚线照精确的梯度走，紫线是 REINFORCE，一步抽几十个答案。右边是离星还有多远。训练由你的浏览器现算。
+# 三个答案：好 1 分，中 0.4 分，差 −0.6 分。三角形里一个点是一个策略。训练由你的浏览器现算。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 live_triangle(("exact", "REINFORCE"), name="20-triangle")
@@ -743,7 +745,7 @@ live_triangle(("exact", "REINFORCE"), name="20-triangle")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 先把基线换成“不减”：走到的地方差不多，路抖得多。再拖 β：大了，星往参考靠，小了，星往“好”的角靠。若 REINFORCE 的平均不对，紫线会停在星以外。
+# 三个角是只说一种。圆点是参考（多半说“中”），星是最好的策略，灰线照精确的梯度走，紫线是 REINFORCE，一步抽几十个答案；右边是离星还有多远。先把基线换成“没有”：也走得到星旁边，却一直抖，不停下来。再拖 β：大了，星往参考靠，小了，星往“好”的角靠。若 REINFORCE 的平均不对，紫线会停在星以外。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
