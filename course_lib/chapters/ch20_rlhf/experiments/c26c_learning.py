@@ -13,7 +13,7 @@ OFFSETS = (0.0, 5.0)
 
 
 def measure(seed: int, *, progress, updates: int) -> dict[str, list]:
-    """By learning rate, offset and baseline: the mean of what is earned over all updates, and what is earned at last."""
+    """By learning rate, offset and baseline: the mean of what is earned on the way, and what is earned at last."""
     curves = [
         [[taught(baseline, seed, lr, updates=updates, offset=offset) for baseline in LEARNING] for offset in OFFSETS]
         for lr in progress(LRS, "learning rates")
@@ -36,7 +36,8 @@ def judge(figures: dict[str, Summary]) -> Verdict:
         return (each.mean(axis=0) > 2 * each.std(axis=0, ddof=1) / len(each) ** 0.5).all()
 
     told = "；".join(
-        f"学习率 {lr:g}，最后得到：不用基线 {last[i, 0, 0]:.2f}，其余回答的平均 {last[i, 0, 1]:.2f}，V(s) {last[i, 0, 2]:.2f}；"
+        f"学习率 {lr:g}，最后得到：不用基线 {last[i, 0, 0]:.2f}，"
+        f"其余回答的平均 {last[i, 0, 1]:.2f}，V(s) {last[i, 0, 2]:.2f}；"
         f"每个回答多给 5：{last[i, 1, 0]:.2f}、{last[i, 1, 1]:.2f}、{last[i, 1, 2]:.2f}"
         for i, lr in enumerate(LRS)
     )
@@ -52,8 +53,8 @@ CLAIM = Claim(
     id="C26c",
     chapter="20",
     title="有基线学得快，也不怕奖励整体变大",
-    statement="同样多的回答，有基线的策略一路上得到的更多，V(s) 最多。每个回答多给 5，最好的回答没有变，没有基线的策略却学坏了；"
-    "有基线的一点不差。",
+    statement="同样多的回答，有基线的策略一路上得到的更多，V(s) 最多。"
+    "每个回答多给 5，最好的回答没有变，没有基线的策略却学坏了；有基线的一点不差。",
     question="每个回答都多得 5 分，学习会变吗？",
     refuted_if="有基线的没有得到更多，或者多给 5 以后没有基线的也一样好。",
     seeds=tuple(range(6)),
@@ -63,10 +64,11 @@ CLAIM = Claim(
     full={"updates": 120},
     quick_seeds=(0, 1),
     labels={
-        "mean": "一路上平均得到的奖励，满分 4；每行一种学习率：0.05、0.2，每格按多给 0、5，按不用基线、其余回答的平均、V(s)",
+        "mean": "一路上平均得到的奖励，满分 4；按学习率 0.05、0.2，多给 0、5，不用基线、其余回答的平均、V(s)",
         "last": "同上，最后得到的奖励",
     },
-    limits="V(s) 是精确值，真的评论家要一边学一边猜。AdamW 会按梯度的大小调步子，换成普通的梯度下降，过大的奖励坏得更快。"
+    limits="V(s) 是精确值，真的评论家要一边学一边猜。"
+    "AdamW 会按梯度的大小调步子，换成普通的梯度下降，过大的奖励坏得更快。"
     "没有 KL，也没有熵：策略早早只写一种回答，就再也看不到更好的，有没有基线都会。"
     "只看两种学习率，不是每种方法各自最好的。",
 )

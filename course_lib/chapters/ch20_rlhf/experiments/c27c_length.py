@@ -1,8 +1,8 @@
 """C27c: length taken for quality: labels by people who now and then just take the longer answer.
 
-The listed world; the writer wrote the pairs, and of n of its answers the reward model picks one. Beside it labels that are
-turned by chance, as many of them. Long answers preferred by reward models: Singhal et al. 2023 (arXiv:2310.03716).
-Chapter 20.
+The listed world; pairs of all answers alike, and of n answers of the writer the reward model picks one. Beside it labels
+that are turned by chance, as many of them. Reward models that prefer what is long: Singhal et al. 2023
+(arXiv:2310.03716).  Chapter 20.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def picked(some: torch.Tensor, seed: int, steps: int) -> dict[str, list[float]]:
 
 
 def measure(seed: int, *, progress, n_pairs: int, steps: int) -> dict[str, list]:
-    """By share of lazy labels and count; chance_…: as many labels turned by chance. wrong: the share of wrong labels."""
+    """By share of lazy labels and count; chance_true: as many labels turned by chance. wrong: the share of wrong ones."""
     worth = listed_preferences.listed().worth
     lazy, chance, wrong = [], [], []
     for share in progress(LAZY, "shares"):
@@ -45,7 +45,8 @@ def judge(figures: dict[str, Summary]) -> Verdict:
     true, chance, proxy = (figures[name].values[:, -1] for name in ("true", "chance_true", "proxy"))
     mean = figures["true"].mean
     told = (
-        f"偷懒 {'、'.join(f'{share:.0%}' for share in LAZY)}，标错 {'、'.join(f'{w:.1%}' for w in figures['wrong'].mean)}："
+        f"偷懒 {'、'.join(f'{share:.0%}' for share in LAZY)}，"
+        f"标错 {'、'.join(f'{share:.1%}' for share in figures['wrong'].mean)}："
         f"n = 1024 时真正的分 {'、'.join(f'{each:.2f}' for each in mean[:, -1])}（n = 1 时 {mean[0, 0]:.2f}），"
         f"音节 {'、'.join(f'{each:.1f}' for each in figures['length'].mean[:, -1])}；"
         f"同样多的标签偶然翻转，真正的分 {'、'.join(f'{each:.2f}' for each in figures['chance_true'].mean[:, -1])}。"
