@@ -595,6 +595,13 @@ show_source(RewardModel.forward)
 # %% [markdown] slideshow={"slide_type": "-"}
 # 这里让规则当“人”：真分数人人能查，标签错几成由我们定。课程训练的 `poem-judge` 身子是小诗人，看了近四万对小诗人写的诗，只知道哪首更好，不知道规则。开头那四首，它怎么说？
 
+# %% slideshow={"slide_type": "-"} tags=["nbval-check-output", "hide-input"]
+judge = zoo.load("poem-judge")
+unseen = poem_preferences.exam(200)  # 没见过的 200 对
+for poem, by_rules, by_judge in zip(poems, total.tolist(), poem_preferences.scores_of(judge, poems).tolist()):
+    print(f"规则 {by_rules:.2f}　奖励模型 {by_judge:5.2f}　{poem}")
+print(f"没见过的 {len(unseen)} 对，与规则一致 {poem_preferences.right(judge, unseen):.0%}")
+
 # %% [markdown] slideshow={"slide_type": "-"}
 # 真的 InstructGPT：33,000 个问题，每个由人排 4 到 9 个回答，奖励模型 6B（策略最大 175B）。标注的人两两同意的约 73%；奖励模型去猜没见过的那组人，猜对 69.6%。标签里有错，是常态。
 
@@ -625,6 +632,19 @@ show_source(RewardModel.forward)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 十个开头，各写 64 首，由 `poem-judge` 挑一首；旁边是随手写的第一首。开头和种子事先定好，没有挑过：
+
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
+STARTS = "春秋山月江云花雨酒夜"
+chosen = poem_preferences.best_of(judge, list(STARTS), 64)
+firsts = poem_preferences.best_of(judge, list(STARTS), 1)
+for name, some in {"随手一首": firsts, "64 首里挑": chosen}.items():
+    by_rules = poem_rewards()(some, [None] * len(some))[0]
+    fives = sum(len(lines_of(text)[0]) == 5 for text in some if lines_of(text))
+    print(f"{name}：规则平均 {by_rules.mean():.2f}，五言 {fives} 首")
+    print("\n".join(f"  {points:.2f}  {text}" for points, text in zip(by_rules.tolist(), some)))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 规则多给了半分，也看得出它怎么挑：六十四首里挑的几乎都是五言。没有哪条规则说五言好；只是字少，就不容易重字。奖励模型找到的是这样一条**捷径**：大体有用，追到头，就只剩它了。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
