@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 Transformer](../1_foundations/06_transformer.ipynb)（交叉熵、训练）、[08 GPT-2](../2_models/08_gpt2.ipynb)（下一个词、小诗人）、[19 SFT](19_sft.ipynb)（模仿示范，只数回答）。
 #
-# **阅读** 约 45 分钟，练习另加 51 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 44 分钟，练习另加 51 分钟。**运行** 实测约 45 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -603,6 +603,8 @@ for poem, by_rules, by_judge in zip(poems, total.tolist(), poem_preferences.scor
 print(f"没见过的 {len(unseen)} 对，与规则一致 {poem_preferences.right(judge, unseen):.0%}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
+# 大体跟着规则，第四首却看走了眼：规则给 3 分，它给最低。判对七成多，就是四对里错一对。
+#
 # 真的 InstructGPT：33,000 个问题，每个由人排 4 到 9 个回答，奖励模型 6B（策略最大 175B）。标注的人两两同意的约 73%；奖励模型去猜没见过的那组人，猜对 69.6%。标签里有错，是常态。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -614,37 +616,54 @@ print(f"没见过的 {len(unseen)} 对，与规则一致 {poem_preferences.right
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 追分：挑最高分的那个
 #
-# 有了奖励模型，不训练策略也能用：写 n 个，交出它给分最高的那个，叫**挑最好的**（best-of-n）。n 越大，追得越狠。
-#
-# 两个世界里真分数都知道。一是诗，四条规则，满分 4。二是平仄，至多八个音节：每换一次 1 分，超过五个的每个扣 3 分；而写的人很少写长，比较里几乎没有长的。
+# 有了奖励模型，不训练策略也能用：写 n 个，交出它给分最高的那个，叫**挑最好的**（best-of-n）。n 越大，追得越狠。小诗人写 1,024 首，`poem-judge` 来挑。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
-# 奖励模型只看过 30 对平仄。n 从 1 到 1,024，交出的那个，**真分数**会怎样？
+# n 从 1 到 256，交出的那首，奖励模型的分一路升。**规则**给的真分数呢？
 #
-# - A. 一路升：奖励模型的分一路升，真分数跟着
-# - B. 先升后降：它开始挑自己看走眼的
-# - C. 不动：奖励模型太差，挑了等于没挑
+# - A. 也一路升，到满分 4
+# - B. 先跟着升，后来跟不上
+# - C. 一开始就不动
 # :::
 
-# %% [markdown] slideshow={"slide_type": "-"}
-# 待写。
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+written_poems = poem_preferences.pool(1024, poem_preferences.EXAM + 50)
+true, proxy = poem_rewards()(written_poems, [None] * 1024)[0], poem_preferences.scores_of(judge, written_poems)
+counts = [2**k for k in range(9)]
+by_judge = poem_preferences.best_of_curve(proxy, true, counts)  # 抽 n 首的各种抽法，全都平均
+by_truth = poem_preferences.best_of_curve(true, true, counts)
+curves = [
+    {"奖励模型挑": by_judge[0].numpy()[None]},
+    {"奖励模型挑": by_judge[1].numpy()[None], "规则自己挑": by_truth[1].numpy()[None]},
+]
+show_figure(
+    plots.plot_best_of(counts, {"诗": tuple(curves)}),
+    alt="左：奖励模型的分随 n 一路升。右：真分数，"
+    + "；".join(
+        f"{name}，" + "，".join(f"n = {n} 时 {curve[0, counts.index(n)]:.2f}" for n in (1, 16, 256))
+        for name, curve in curves[1].items()
+    ),
+)
 
-# %% [markdown] slideshow={"slide_type": "skip"}
-# 十个开头，各写 64 首，由 `poem-judge` 挑一首；旁边是随手写的第一首。开头和种子事先定好，没有挑过：
+# %% [markdown] slideshow={"slide_type": "-"}
+# 真分数从 2.53 升到 n = 16 的 3.04，再追就不涨了；奖励模型的分却一路升，规则自己挑早到了 4。分数是**代理**（proxy）：追得不狠，大体对；追得狠，挑出来的是它看走眼的。Gao 等（2022）拿一个大奖励模型当“真人”，追到后来真分数还会掉。这里 n 更大时是平是掉，要看哪一批诗。
+#
+# 把它们按写的次序分成十六组，每组 64 首，看前十组。
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
-STARTS = "春秋山月江云花雨酒夜"
-chosen = poem_preferences.best_of(judge, list(STARTS), 64)
-firsts = poem_preferences.best_of(judge, list(STARTS), 1)
-for name, some in {"随手一首": firsts, "64 首里挑": chosen}.items():
-    by_rules = poem_rewards()(some, [None] * len(some))[0]
+groups = [range(64 * at, 64 * at + 64) for at in range(10)]
+for name, chosen in {
+    "每组第一首": [group[0] for group in groups],
+    "每组分最高的一首": [max(group, key=lambda each: proxy[each]) for group in groups],
+}.items():
+    some = [written_poems[each] for each in chosen]
     fives = sum(len(lines_of(text)[0]) == 5 for text in some if lines_of(text))
-    print(f"{name}：规则平均 {by_rules.mean():.2f}，五言 {fives} 首")
-    print("\n".join(f"  {points:.2f}  {text}" for points, text in zip(by_rules.tolist(), some)))
+    print(f"{name}：规则平均 {true[chosen].mean():.2f}，五言 {fives} 首")
+    print("\n".join(f"  {points:.2f}  {text}" for points, text in zip(true[chosen].tolist(), some)))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 规则多给了半分，也看得出它怎么挑：六十四首里挑的几乎都是五言。没有哪条规则说五言好；只是字少，就不容易重字。奖励模型找到的是这样一条**捷径**：大体有用，追到头，就只剩它了。
+# 挑出来的十首全是五言，每组第一首里却一首也没有。没有哪条规则说五言好；只是字少，就不容易重字，也容易合律。奖励模型找到的是这样一条捷径：大体有用，追到头，只剩下它。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -752,7 +771,7 @@ print(
 )
 
 # %% [markdown]
-# 没有人告诉它“换一次得 1 分”，它从两千对比较里猜出来了：平仄、仄平的权重比平平、仄仄高一截。策略照着它学，真分数也到了顶。这里奖励模型恰好装得下真规则，所以没有走样；上一节的，装不下。
+# 没有人告诉它“换一次得 1 分”，它从两千对比较里猜出来了：平仄、仄平的权重比平平、仄仄高一截。策略照着它学，真分数也到了顶。这里奖励模型恰好装得下真规则，所以没有走样；挑诗的那个，装不下。
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 在浏览器里训练
@@ -959,10 +978,6 @@ check("20-rlhf-7-next", next_answer)
 
 # %% [markdown]
 # ## 证据与考据
-#
-# ### 几对比较，几成错标签
-#
-# 奖励模型准不准，看比较有几对、标签错几成。平仄的世界，没见过的回答，和真的偏好比（不和翻转的标签比）：
 
 # %% [markdown]
 # ### 分数的零点
