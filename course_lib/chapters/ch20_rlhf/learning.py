@@ -172,7 +172,7 @@ def value_errors(policy: TokenPolicy, values: Float[Tensor, "K N"], lam: float) 
 
 
 def advantages_of(policy: TokenPolicy, baseline: str, ids: Int[Tensor, "G T"], offset: float) -> Float[Tensor, "G _"]:
-    """Of a group of answers: none, others or value, as `gradients` has them. offset: what every answer earns besides."""
+    """Of a group of answers: none, others or value, as `gradients` has them. offset: what each earns besides."""
     check_known("baseline", baseline, LEARNING)
     rewards = turns(ids) + offset
     if baseline == "others":

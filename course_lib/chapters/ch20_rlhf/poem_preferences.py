@@ -145,12 +145,6 @@ def reward_model(
     return model.eval()
 
 
-@cache
-def learned(n: int, seed: int, flip: float = 0.0) -> RewardModel:
-    """The reward model of `pairs` of these settings; kept, for two claims ask for the same."""
-    return reward_model(pairs(n, seed, flip), seed)
-
-
 @torch.no_grad()
 def scores_of(model: RewardModel, texts: Sequence[str]) -> Float[Tensor, " B"]:
     """What the model says of each poem."""

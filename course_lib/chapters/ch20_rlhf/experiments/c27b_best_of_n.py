@@ -7,9 +7,11 @@ all is exact, on poems the curve is the mean over all draws of n out of one pool
 import numpy as np
 import torch
 
+from course_lib import zoo
 from course_lib.chapters.ch20_rlhf import listed_preferences, poem_preferences
 from course_lib.chapters.ch20_rlhf.poem_preferences import EXAM, best_of_curve, pool, scores_of
 from course_lib.course.claims.core import Claim, Summary, Verdict
+from course_lib.posttraining.reward_model import RewardModel
 from course_lib.toys import rhymes
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
@@ -24,19 +26,20 @@ def in_the_listed_world(n_pairs: int, seed: int, steps: int) -> tuple[list[float
     return (wins @ proxy).tolist(), (wins @ world.worth).tolist()
 
 
-def on_poems(n_pairs: int, seed: int, texts: list[str]) -> tuple[list[float], list[float], list[list[float]]]:
+def on_poems(model: RewardModel, texts: list[str]) -> tuple[list[float], list[float], list[list[float]]]:
     """Proxy, true score and what each rule says, of the best of each count of poems."""
     total, said = rhymes.poem_rewards()(texts, [None] * len(texts))
-    proxy = scores_of(poem_preferences.learned(n_pairs, seed), texts)
+    proxy = scores_of(model, texts)
     curves = [best_of_curve(proxy, each, COUNTS) for each in (total, *said.values())]
     return curves[0][0].tolist(), curves[0][1].tolist(), [true.tolist() for _, true in curves[1:]]
 
 
-def measure(seed: int, *, progress, n_listed, steps: int, n_poems, n_pool: int) -> dict[str, list]:
-    """By number of pairs and count; best: of the true score itself."""
-    world, texts = listed_preferences.listed(), pool(n_pool, EXAM + 1000)
+def measure(seed: int, *, progress, n_listed, steps: int, n_poems: int, n_pool: int) -> dict[str, list]:
+    """By number of pairs and count, on poems last the zoo's poem-judge; best: of the true score itself."""
+    world, texts = listed_preferences.listed(), pool(n_pool, EXAM + 1000 * seed)
     listed = [in_the_listed_world(n, seed, steps) for n in progress(n_listed, "listed world")]
-    poems = [on_poems(n, seed, texts) for n in progress(n_poems, "poems")]
+    few = poem_preferences.reward_model(poem_preferences.pairs(n_poems, seed), seed)
+    poems = [on_poems(model, texts) for model in progress((few, zoo.load("poem-judge")), "poems")]
     true = torch.tensor(rhymes.scores(texts))
     return {
         "listed_proxy": [proxy for proxy, _ in listed],
@@ -83,22 +86,22 @@ CLAIM = Claim(
     statement="写 n 个，挑奖励模型打分最高的：n 越大，它的分一直涨；真正的分先涨后跌，跌掉所得的一成以上。",
     question="n 从 1 到 1024，真正的分会怎么走？",
     refuted_if="两个世界里，n = 1024 时真正的分都没有比最高处跌掉所得的一成。",
-    seeds=(0, 1, 2),
+    seeds=(1, 2, 3),
     measure=measure,
     judge=judge,
-    quick={"n_listed": (30,), "steps": 15, "n_poems": (16,), "n_pool": 1024},
-    full={"n_listed": (30, 300, 3000), "steps": 120, "n_poems": (200, 2400), "n_pool": 6144},
-    quick_seeds=(0,),
+    quick={"n_listed": (30,), "steps": 12, "n_poems": 16, "n_pool": 1024},
+    full={"n_listed": (30, 300, 3000), "steps": 80, "n_poems": 200, "n_pool": 3072},
+    quick_seeds=(1,),
     labels={
         "listed_proxy": "列得完的世界，最好的一个，奖励模型的分；每行 30、300、3000 对，按 n = 1、2、4 … 1024",
         "listed_true": "同上，真正的分",
         "listed_best": "列得完的世界，按真正的分挑，按 n",
-        "poems_proxy": "诗，最好的一首，奖励模型的分；每行 200、2400 对，按 n",
+        "poems_proxy": "诗，最好的一首，奖励模型的分；学过 200、38400 对的，按 n",
         "poems_true": "同上，真正的分，满分 4",
         "poems_rules": "同上，按规则：格式、押韵、平仄、不重复",
         "poems_best": "诗，按真正的分挑，按 n",
     },
     limits="挑选不改变写的人：n = 1024 与原来的策略只差 5.9 奈特，强化学习可以走得远得多，那是第 21、23 章的事。"
-    "真正的分有上限（诗 4 分，列得完的世界 4 分），奖励模型的分没有。诗的 n = 1024 是从同一批 6144 首里挑的，"
-    "大 n 的那一头彼此很像。标签没有翻转，也没有偏心；偏心的标签会怎样，C27c 另问。",
+    "真正的分有上限（诗 4 分，列得完的世界 4 分），奖励模型的分没有。诗的 n = 1024 是从同一批 3072 首里挑的，"
+    "所以那一头只看到两三首。标签没有翻转，也没有偏心；偏心的标签会怎样，C27c 另问。",
 )

@@ -1,6 +1,6 @@
 """C27c: length taken for quality: labels by people who now and then just take the longer answer.
 
-The listed world; pairs of all answers alike, and of n answers of the writer the reward model picks one. Beside it labels
+The listed world; pairs of all answers alike; of n answers of the writer the reward model picks one. Beside it labels
 that are turned by chance, as many of them. Reward models that prefer what is long: Singhal et al. 2023
 (arXiv:2310.03716).  Chapter 20.
 """
@@ -25,7 +25,7 @@ def picked(some: torch.Tensor, seed: int, steps: int) -> dict[str, list[float]]:
 
 
 def measure(seed: int, *, progress, n_pairs: int, steps: int) -> dict[str, list]:
-    """By share of lazy labels and count; chance_true: as many labels turned by chance. wrong: the share of wrong ones."""
+    """By share of lazy labels and count; chance_true: as many labels turned by chance. wrong: share of wrong ones."""
     worth = listed_preferences.listed().worth
     lazy, chance, wrong = [], [], []
     for share in progress(LAZY, "shares"):
