@@ -2,7 +2,7 @@
 
 P beginnings · G poems to each · B = P G poems · N tokens predicted
 A batch of the engine is a writing with its scores. It depends on the policy, so the writing that an update may still
-need is kept beside the checkpoint: a run that was broken off goes on to the bit.
+need is kept beside the checkpoint: a run that was broken off goes on to the bit, if it is given the same reference.
 Read first: aligned_poet.py, posttraining/grpo.py, posttraining/ppo.py.  Chapters 21, 23, 24.
 """
 
@@ -111,7 +111,7 @@ def learn(
     *,
     loss: Callable,
     weigh: Callable[[Any], float] | None = None,
-    path: Path | None = None,
+    path: Path | str | None = None,
     every: int = 100,
     **more: Any,
 ) -> Run:
@@ -128,8 +128,8 @@ def learn(
     return run
 
 
-def beside(path: Path | None) -> Path | None:
-    return None if path is None else path.with_suffix(".writing.safetensors")
+def beside(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path).with_suffix(".writing.safetensors")
 
 
 def train_grpo(
@@ -143,7 +143,7 @@ def train_grpo(
     loss: Callable = grpo_loss,
     advantages: Callable = group_advantages,
     reweigh: bool = False,
-    path: Path | None = None,
+    path: Path | str | None = None,
     **more: Any,
 ) -> Run:
     """Trains the policy in place. loss, advantages: grpo.py's or a sibling's; dapo needs weigh=sft.n_targets. more: as
@@ -169,12 +169,12 @@ def train_ppo(
     beta: float = 0.05,
     gamma: float = 1.0,
     lam: float = 0.95,
-    path: Path | None = None,
-    more_loss: dict[str, float] | None = None,
+    loss: Callable = ppo_loss,
+    path: Path | str | None = None,
     **more: Any,
 ) -> Run:
-    """Trains actor and critic in place. more_loss: clip, value_clip and value_weight of ppo_loss. The figures of a
-    step: ppo_loss's, score, and what each rule said."""
+    """Trains actor and critic in place. loss: ppo_loss, or a partial of it with other widths. The figures of a step:
+    the loss's, score, and what each rule said."""
 
     def judged(batch: Batch) -> Batch:
         with torch.no_grad():
@@ -183,7 +183,7 @@ def train_ppo(
         found = judge(batch["score"], batch["old"], ref, values, mask, beta=beta, gamma=gamma, lam=lam)
         return {"values": values, "advantages": found.advantages, "returns": found.returns}
 
-    objective = partial(ppo_loss, temperature=writing.temperature, **(more_loss or {}))
+    objective = partial(loss, temperature=writing.temperature)
     writings = Writings(actor, rewards, writing, judged, beside(path))
     learners = nn.ModuleDict({"actor": actor, "critic": critic})
     return learn(learners, writings, settings, loss=objective, weigh=n_targets, path=path, **more)
