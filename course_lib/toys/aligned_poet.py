@@ -1,10 +1,11 @@
 """What rules make of a poet: how it writes on, and all that is measured of it, side by side.
 
 B poems · T tokens with their edges · V vocabulary
-    ⏎春眠 | 不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。⏎     prompt: the edge and a poem's first characters; answer
-A reward is one number, and a policy finds ways to it that nobody meant: to end all lines in the same few characters is
-the shortest way to rhyme. So more is measured than is rewarded: what comes twice within a poem and among poems, the way
-from the reference, lines copied, and how likely the poets' own poems still are.
+    ⏎春眠不觉晓， | 处处闻啼鸟。夜来风雨声，花落知多少。⏎     prompt: the edge and a poem's first line; answer
+A reward is one number, and a policy finds ways to it that nobody meant. To end all lines in the same few characters is
+the shortest way to rhyme; a poem of five repeats less than one of seven, so a poet that chooses the form stops writing
+those of seven: the first line is given, and with it the form. More is measured than is rewarded: what comes twice
+within a poem and among poems, the way from the reference, lines copied, how likely the poets' own poems still are.
 Read first: rhymes.py, posttraining/rollout.py.  Chapters 21 to 24.
 """
 
@@ -25,7 +26,7 @@ from course_lib.foundations.checks import check_count
 from course_lib.models.gpt2 import GPT2
 from course_lib.posttraining.kl import exact_kl
 from course_lib.posttraining.log_probs import is_target, token_log_probs
-from course_lib.posttraining.rollout import RollOut, roll_out
+from course_lib.posttraining.rollout import RollOut, left_padded, roll_out
 
 LONGEST = 34  # tokens of a poem of seven with both edges; what goes on beyond it has not the form
 
@@ -37,13 +38,17 @@ def without_dropout(poet: GPT2) -> GPT2:
     return policy.eval()
 
 
-def beginnings(n: int, *, length: int = 2, split: str = "train", seed: int = 0) -> list[str]:
-    """The first characters of n different poems. Raises ValueError for more poems than there are, or for a length
-    outside 0 … 5, where poems of five and of seven part."""
+def beginnings(n: int, *, length: int | None = None, split: str = "train", seed: int = 0) -> list[str]:
+    """How n different poems begin: with their first line and its mark, or with `length` characters.
+
+    Raises ValueError for more poems than there are, or for a length outside 0 … 5, where poems of five and of seven
+    part.
+    """
     check_count("n", n, 1)
-    if not (0 <= length <= 5 and n <= len(poems(split))):
+    if not (length is None or 0 <= length <= 5) or n > len(poems(split)):
         raise ValueError(f"length ({length}) must be 0 to 5, n ({n}) at most {len(poems(split))}, the poems of {split}")
-    return [poem.lines[0][:length] for poem in random.Random(seed).sample(poems(split), n)]
+    drawn = random.Random(seed).sample(poems(split), n)
+    return [poem.lines[0] + MARKS[0] if length is None else poem.lines[0][:length] for poem in drawn]
 
 
 def edge() -> int:
@@ -53,11 +58,18 @@ def edge() -> int:
 def write(
     policy: GPT2, begun: Sequence[str], *, n: int = 1, temperature: float = 1.0, generator: torch.Generator
 ) -> tuple[RollOut, list[str]]:
-    """n poems to each beginning, its own next to each other, as ids and as texts without edges. Beginnings are of one
-    length."""
-    prompt = torch.tensor([tokenizer().encode(EDGE + each) for each in begun])
-    limit = LONGEST - prompt.shape[1]
-    written = roll_out(policy, prompt, n=n, limit=limit, end=edge(), temperature=temperature, generator=generator)
+    """n poems to each beginning, its own next to each other, as ids and as texts without edges."""
+    prompt, is_token = left_padded([tokenizer().encode(EDGE + each) for each in begun], edge())
+    written = roll_out(
+        policy,
+        prompt,
+        is_token=None if is_token.all() else is_token,
+        n=n,
+        limit=LONGEST - prompt.shape[1],
+        end=edge(),
+        temperature=temperature,
+        generator=generator,
+    )
     return written, [begun[i // n] + tokenizer().decode(answer) for i, answer in enumerate(written.answers())]
 
 
@@ -77,10 +89,10 @@ def known_lines() -> frozenset[str]:
 def habits(texts: Sequence[str]) -> dict[str, float]:
     """Shares, each from 0 to 1.
 
-    form: of the texts. Of those that have it: rhyme; tone, of their lines; variety, nothing twice; copied, lines that
-    training poems have; one end, the commonest character at the end of lines 2 and 4. Of all texts, without marks:
-    repeated, characters that their text had before; distinct, how many of the pairs of neighbours in all lines are
-    different pairs, which more texts make smaller: compare equally many.
+    form: of the texts. Of those that have it: five, characters to a line, and not seven; rhyme; tone, of their lines;
+    variety, nothing twice; copied, lines that training poems have; one end, the commonest character at the end of lines
+    2 and 4. Of all texts, without marks: repeated, characters that their text had before; distinct, how many of the
+    pairs of neighbours in all lines are different pairs, which more texts make smaller: compare equally many.
     """
     formed = [lines for lines in map(lines_of, texts) if lines]
     n = max(1, len(formed))
@@ -90,6 +102,7 @@ def habits(texts: Sequence[str]) -> dict[str, float]:
     pairs = [run[i : i + 2] for each in runs for run in each for i in range(len(run) - 1)]
     return {
         "form": sum(map(form_reward, texts)) / len(texts),
+        "five": sum(len(lines[0]) == 5 for lines in formed) / n,
         "rhyme": sum(map(rhyme_reward, formed)) / n,
         "tone": sum(map(tone_reward, formed)) / n,
         "variety": sum(map(variety_reward, formed)) / n,
@@ -105,8 +118,9 @@ def distance(policy: GPT2, reference: GPT2, written: RollOut) -> float:
     """KL(policy ‖ reference) of a whole poem in nats, from what the policy wrote at temperature 1: the sum of the exact
     KL of every token after what stands before it, mean over poems. Less scattered than the sum of log-ratios."""
     total = 0.0
-    for ids, is_answer in zip(written.ids.split(64), written.is_answer.split(64)):
-        kl = exact_kl(policy(ids)[:, :-1], reference(ids)[:, :-1])
+    parts = (each.split(64) for each in (written.ids, written.is_token, written.is_answer))
+    for ids, is_token, is_answer in zip(*parts):
+        kl = exact_kl(*(model(ids, is_token=is_token)[:, :-1] for model in (policy, reference)))
         total += float(kl[is_target(is_answer)].sum())
     return total / len(written.ids)
 
@@ -119,8 +133,10 @@ def log_probability(policy: GPT2, split: str = "held-out", n: int = 300) -> floa
     return float(log_probs[ids[:, 1:] >= len(SIGNS)].mean())
 
 
-def examined(policy: GPT2, reference: GPT2, *, n: int = 256, length: int = 2, seed: int = 0) -> dict[str, float]:
-    """habits of n poems that go on from beginnings of held-out poems, distance "kl" and log_probability "held-out"."""
+def examined(
+    policy: GPT2, reference: GPT2, *, n: int = 256, length: int | None = None, seed: int = 0
+) -> dict[str, float]:
+    """habits of n poems that go on from how held-out poems begin, distance "kl" and log_probability "held-out"."""
     draw = torch.Generator().manual_seed(seed)
     written, texts = write(policy, beginnings(n, length=length, split="held-out"), generator=draw)
     return habits(texts) | {"kl": distance(policy, reference, written), "held-out": log_probability(policy)}

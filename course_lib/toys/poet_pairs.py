@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_lib.data.real.poems import poems
+from course_lib.data.real.poems import MARKS, poems
 from course_lib.models.gpt2 import GPT2
 from course_lib.posttraining.dpo import answer_scores, dpo_loss, on_pairs
 from course_lib.posttraining.reference import Reference
@@ -32,7 +32,7 @@ def written_pairs(
     n: int,
     *,
     rewards: Rewards | None = None,
-    length: int = 2,
+    length: int | None = None,
     split: str = "train",
     seed: int = 0,
     flip: float = 0.0,
@@ -52,14 +52,16 @@ def written_pairs(
     return labelled_pairs(texts, n, seed, flip=flip, rewards=rewards)
 
 
-def as_sides(pairs: Sequence[Pair], reference: Reference, *, length: int = 2) -> Sides:
+def as_sides(pairs: Sequence[Pair], reference: Reference, *, length: int | None = None) -> Sides:
     """What dpo.on_pairs takes, [N T] each: ids, is_token, is_answer, and the reference's log-probabilities [N]."""
     sides = {}
     for side in ("chosen", "rejected"):
         texts = [getattr(pair, side) for pair in pairs]
         ids = as_ids(texts)
-        place, n_tokens = torch.arange(ids.shape[1]), torch.tensor([[len(text) + 2] for text in texts])
-        batch = {"ids": ids, "is_token": place < n_tokens, "is_answer": (place > length) & (place < n_tokens)}
+        begun = [text.index(MARKS[0]) + 1 if length is None else length for text in texts]
+        place, last = torch.arange(ids.shape[1]), torch.tensor([[len(text) + 1] for text in texts])
+        is_token, is_prompt = place <= last, place <= torch.tensor(begun)[:, None]
+        batch = {"ids": ids, "is_token": is_token, "is_answer": is_token & ~is_prompt}
         sides[side] = batch | {"reference": spoken(reference, batch)}
     return sides
 

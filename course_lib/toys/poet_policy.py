@@ -34,12 +34,12 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Writing:
-    """How a policy writes between updates. P: beginnings, of `length` characters. G: poems to each. updates: steps of
-    the optimiser on each writing."""
+    """How a policy writes between updates. P: beginnings, of `length` characters, by default a first line. G: poems to
+    each. updates: steps of the optimiser on each writing."""
 
     P: int = 8
     G: int = 8
-    length: int = 2
+    length: int | None = None
     updates: int = 1
     temperature: float = 1.0
     seed: int = 0

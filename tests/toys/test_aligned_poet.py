@@ -31,6 +31,7 @@ def tiny(seed: int = 0, dropout: float = 0.0) -> GPT2:
 def test_habits_of_two_poems_counted_by_hand():
     found = habits([SPRING, ONE_END, "春眠"])
     assert found["form"] == pytest.approx(2 / 3)
+    assert found["five"] == 1 and habits([str(poem) for poem in poems("held-out")])["five"] < 0.5
     assert found["rhyme"] == 1 / 2  # 鸟 and 少; 东 and 东 are one character
     assert found["variety"] == 0  # 处处
     assert found["one end"] == 2 / 4
@@ -63,11 +64,25 @@ def test_what_is_written_begins_as_asked_and_is_what_the_ids_say():
     assert written.ids.shape[1] <= 34 and not written.is_answer[:, :3].any()
 
 
+def test_beginnings_of_two_lengths_are_written_on_as_each_alone_would_be():
+    """Padding plays no part: each row's log-probabilities are those of its text alone."""
+    policy = tiny()
+    written, texts = write(
+        policy, ["春眠不觉晓，", "晋臣何窍苍黄昏，"], n=2, generator=torch.Generator().manual_seed(0)
+    )
+    assert written.ids.shape[1] <= 34 and [text[:6] for text in texts[:2]] == ["春眠不觉晓，"] * 2
+    for i, text in enumerate(texts):
+        ids = as_ids([text])[:, : int(written.is_token[i].sum())]
+        alone = token_log_probs(policy(ids), ids)[0, 6 if i < 2 else 8 :]
+        assert torch.allclose(written.log_probs[i][written.is_answer[i, 1:]], alone, atol=1e-5)
+
+
 def test_beginnings_are_of_different_poems_and_the_same_for_a_seed():
     begun = beginnings(50, length=5, split="held-out", seed=3)
     assert begun == beginnings(50, length=5, split="held-out", seed=3) != beginnings(50, length=5, split="held-out")
     assert set(begun) <= {poem.lines[0][:5] for poem in poems("held-out")} and len(set(begun)) > 48
     assert beginnings(3, length=0) == ["", "", ""]
+    assert all(each.index("，") == len(each) - 1 in (5, 7) for each in beginnings(20))
     for wrong in (dict(length=6), dict(length=-1), dict(split="held-out", length=2)):
         with pytest.raises(ValueError, match="length"):
             beginnings(10_000, **wrong)

@@ -24,7 +24,7 @@ EVEN = Rewards({"even": (1.0, lambda text, _: sum(ord(character) % 2 == 0 for ch
 SHORT_POEMS = Rewards({"five": (1.0, lambda text, _: float(len(text) == 24))})
 FAST = Settings(steps=24, lr=2e-3, weight_decay=0.0)
 SHORT = Settings(steps=7, lr=0.02, weight_decay=0.0)
-WRITING = Writing(P=4, G=4, updates=2)
+WRITING = Writing(P=4, G=4, updates=2, length=2)
 
 
 def tiny() -> GPT2:
