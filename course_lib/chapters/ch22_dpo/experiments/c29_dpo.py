@@ -70,7 +70,7 @@ CLAIM = Claim(
     seeds=(0, 1, 2, 3, 4),
     measure=measure,
     judge=judge,
-    quick={"counts": (1000,), "steps": 60},
+    quick={"counts": (1000,), "steps": 150},
     full={"counts": (100, 1000, 10_000, 100_000), "steps": 300},
     quick_seeds=(0,),
     labels={
@@ -82,5 +82,5 @@ CLAIM = Claim(
     limits="偏好真的由 r 按 Bradley–Terry 抽出，策略是一张表，π* 一定在它能表示的范围里，成对的回答由参考策略写；"
     "这三条真实数据都不保证。每次更新看全部的对。只有一百对时，有的对从来一边倒，DPO 的间隔会一直涨，"
     "这里 300 步就停，KL 还没有涨到头。IPO 的 β 与 DPO 的单位不同，换一个 β 会停在另一点，但不会是 π*。"
-    "快速形式只有 60 步和 1,000 对。",
+    "快速形式只有 150 步和 1,000 对。",
 )

@@ -97,6 +97,7 @@ def of_ppo(config: GPT2Config, n: int, length: int, seed: int) -> tuple[list[flo
     torch.manual_seed(seed)
     actor = GPT2(config)
     four = FourModels(actor, Critic(GPT2(config)), Reference(actor), RewardModel(deepcopy(actor)).requires_grad_(False))
+    asked = Reference(four.critic)  # the counter cannot follow a model that may learn where it does not
     prompt, draw = torch.randint(config.n_vocab, (n, length)), torch.Generator().manual_seed(seed)
     written: list = []
     writes = operations(lambda: written.append(roll_out(actor, prompt, limit=length, end=None, generator=draw)))
@@ -105,7 +106,7 @@ def of_ppo(config: GPT2Config, n: int, length: int, seed: int) -> tuple[list[flo
     @torch.no_grad()
     def judge_all():
         ids, is_answer = batch["ids"], batch["is_answer"]
-        scores, values = four.reward(ids, is_answer), four.critic(ids)[:, :-1, 0]
+        scores, values = four.reward(ids, is_answer), asked(ids)[:, :-1, 0]
         told = judged(scores, batch["old"], token_log_probs(four.reference(ids), ids), values, is_target(is_answer))
         batch.update(values=values, advantages=told.advantages, returns=told.returns)
 
