@@ -96,7 +96,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"n_worlds": 3, "n_pairs": 200, "steps": 40},
-    full={"n_worlds": 24, "n_pairs": 200, "steps": 150},
+    full={"n_worlds": 16, "n_pairs": 200, "steps": 100},
     quick_seeds=(0,),
     labels={
         "fell": "损失降了、被选回答的平均对数概率也降了的世界：各答各的数，8、4、2 个特征",
