@@ -28,8 +28,8 @@ def measure(seed: int, *, progress, counts, betas, steps: int, n: int) -> dict[s
 def judge(figures: dict[str, Summary]) -> Verdict:
     """Holds: in every seed, with the fewest pairs those learned from are judged 0.2 more often right than new ones;
     with the most, new ones are right 0.05 more often than with the fewest and in 0.55 or more, and the poems written
-    earn 0.1 more than before. Fails: on average with the most pairs new ones are right in 0.5 or less, or the poems earn no more
-    than before. Else partly."""
+    earn 0.1 more than before. Fails: on average with the most pairs new ones are right in 0.5 or less, or the poems earn
+    no more than before. Else partly."""
     known, new = figures["accuracy"].values, figures["accuracy_new"].values
     reward, last = figures["reward"].values, 1  # `last`: the most pairs with BETA
     gap, better, gain = known[:, 0] - new[:, 0], new[:, last] - new[:, 0], reward[:, 1 + last] - reward[:, 0]
@@ -94,7 +94,8 @@ CLAIM = Claim(
         "kl": "一首诗到参考的 KL，奈特",
     },
     limits="诗人不到一百万个数，每一步 16 对，只走 80 步；学习率和 β 没有分别调。"
-    "128 对的每一对看十遍，1,280 对各看一遍，所以“少”和“重复”是同一件事。同一首开头的两首诗常常只差一两条规则，差别落在一两个字上，本来就难。"
+    "128 对的每一对看十遍，1,280 对各看一遍，所以“少”和“重复”是同一件事。"
+    "同一首开头的两首诗常常只差一两条规则，差别落在一两个字上，本来就难。"
     "规则的标签没有噪声，人的标签有。没见过的对用的是没见过的首句，诗却出自同一个诗人；策略走远以后写的诗，这些对也不像了。"
     "每次只问 128 对、写 128 首，份额的标准误约 4 个百分点。",
 )
