@@ -28,8 +28,8 @@ def measure(seed: int, *, progress, counts, betas, steps: int, n: int) -> dict[s
 def judge(figures: dict[str, Summary]) -> Verdict:
     """Holds: in every seed, with the fewest pairs those learned from are judged 0.2 more often right than new ones;
     with the most, new ones are right 0.05 more often than with the fewest and in 0.55 or more, and the poems written
-    earn 0.1 more than before. Fails: on average with the most pairs new ones are right in 0.5 or less, or the poems earn
-    no more than before. Else partly."""
+    earn 0.1 more than before. Fails: on average with the most pairs new ones are right in 0.5 or less, or the poems
+    earn no more than before. Else partly."""
     known, new = figures["accuracy"].values, figures["accuracy_new"].values
     reward, last = figures["reward"].values, 1  # `last`: the most pairs with BETA
     gap, better, gain = known[:, 0] - new[:, 0], new[:, last] - new[:, 0], reward[:, 1 + last] - reward[:, 0]
