@@ -20,7 +20,7 @@ from course_lib.training.step import Settings
 
 RULES = ("form", "rhyme", "tone", "variety")  # 1 each: from 0 to 4
 EXAM_SEED = 1_000_000
-LR, SIZE, STEPS = 5e-4, 16, 80
+LR, SIZE, STEPS = 5e-4, 16, 60
 
 
 @cache
