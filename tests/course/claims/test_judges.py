@@ -21,6 +21,16 @@ def falls(n):
     return same(1.5 - 4 * (np.linspace(0, 1, n) - 0.4) ** 2)
 
 
+TO_THE_BEST = {"endless": same([1e-9, 1e-8, 0.3, 0.1], [1e-7, 1e-5, 0.9, 0.1])}
+TO_THE_BEST |= {"pairs": same([0.1, 0.01, 1e-3, 1e-4], [0.5, 0.1, 0.01, 9e-4])}
+TURNED = {"kl_endless": same([0, 0.1, 0.2, 0.4, 0.6], [0, 0.2, 0.4, 0.7, 0.9], [1e-4] * 5, [0.9, 1, 1, 1, 1.2])}
+TURNED |= {"kl_drawn": same([0.05, 0.2, 0.3, 0.5, 0.7], [0.05, 0.3, 0.5, 0.8, 1], [0.05, 0.1, 0.2, 0.3, 0.6], [1] * 5)}
+HALF = {"memory": lambda values: values[:, :, 1:] * np.array([0.5, 1])[:, None]}
+HALF |= {"operations": lambda values: values[:, :, 1:] * np.array([0.45, 1])[:, None]}
+DISPLACED = {"fell": same(0.1, 0.3, 0.4, 0.5), "worse": same(0.0, 0.1, 0.2, 0.3)}
+ENOUGH_POEMS = {"accuracy": same(1, 0.8, 0.8, 0.8), "accuracy_new": same(0.51, 0.6, 0.6, 0.6)}
+ENOUGH_POEMS |= {"reward": same(2.3, 2.4, 2.8, 2.8, 2.7)}
+
 # Changes to the recorded figures, by claim: name → new value of every seed (a function gets the recorded values).
 REFUTED = {
     "C00": [
@@ -188,6 +198,17 @@ REFUTED = {
     "C18": [{"right": same([0.5, 0.6], [0.7, 0.7])}],
     "C18b": [{"right_by_size": 0.5}, {"right_by_size": same([0.3] * 4, [0.6] * 4, [0.5] * 4, [0.6] * 4)}],
     "C18c": [{"right": same(0.8, 0.7, 0.74, 0.9)}],
+    "C29": [
+        TO_THE_BEST | {"endless": same([2e-3, 1e-8, 0.3, 0.1], [1e-7, 1e-5, 0.9, 0.1])},
+        TO_THE_BEST | {"endless": same([1e-9, 1e-8, 0.3, 0.1], [1e-7, 0.1, 0.9, 0.1])},
+    ],
+    "C29b": [
+        TURNED | {"kl_endless": 0.1},
+        TURNED | {"kl_endless": same([0, 0.1, 0.2, 0.4, 0.6], [0, 0.2, 0.4, 0.7, 0.9], [0.8] * 5, [1] * 5)},
+    ],
+    "C29c": [HALF | {"memory": 1.0}, HALF | {"operations": 2.0}],
+    "C29d": [DISPLACED | {"fell": same(0.1, 0.01, 0.01, 0.02)}, DISPLACED | {"worse": 0.0}],
+    "C29e": [ENOUGH_POEMS | {"accuracy_new": 0.48}, ENOUGH_POEMS | {"reward": 2.3}],
     "C17": [{"after": 0.4, "alone": 0.45}],
     "C17b": [{"linear": 0.9, "after": 0.85}],
     "C17c": [{"captions": 0.5}, {"captions": same(0.8, 0.76, 0.9, 0.77, 0.8)}],
@@ -309,6 +330,20 @@ PARTLY = {
     "C27": [{"listed": NOISY, "poems": 0.6}],
     "C27b": [{"listed_true": falls(11), "poems_true": rises(11)}],
     "C27c": [{"true": lambda values: np.concatenate([rises(6)(values[:1]), falls(6)(values[1:])]), "chance_true": 3.0}],
+    "C29": [
+        TO_THE_BEST | {"pairs": same([0.1, 0.01, 1e-3, 1e-4], [0.5, 0.1, 0.01, 2e-3])},
+        TO_THE_BEST | {"endless": same([1e-9, 1e-8, 0.3, 1e-3], [1e-7, 1e-5, 0.9, 0.1])},
+    ],
+    "C29b": [
+        TURNED | {"kl_endless": same([0, 0.1, 0.2, 0.4, 0.6], [0, 0.2, 0.4, 0.3, 0.9], [1e-4] * 5, [1] * 5)},
+        TURNED | {"kl_drawn": 0.5},
+    ],
+    "C29c": [
+        HALF | {"operations": lambda values: values[:, :, 1:] * np.array([0.55, 1])[:, None]},
+        HALF | {"memory": lambda values: values[:, :, 1:] * np.array([0.7, 1])[:, None]},
+    ],
+    "C29d": [DISPLACED | {"fell": 0.3}, DISPLACED | {"worse": same(0, 0.05, 0.05, 0.1)}],
+    "C29e": [ENOUGH_POEMS | {"accuracy": 0.6}, ENOUGH_POEMS | {"accuracy_new": 0.6}],
 }
 HOLDS = {
     "C11": [
@@ -357,6 +392,11 @@ HOLDS = {
     "C27": [{"listed": NOISY, "poems": same(0.52, 0.57, 0.7)}],
     "C27b": [{"listed_true": falls(11), "poems_true": falls(11)}],
     "C27c": [{"true": falls(6), "chance_true": rises(6)}],
+    "C29": [TO_THE_BEST],
+    "C29b": [TURNED],
+    "C29c": [HALF],
+    "C29d": [DISPLACED],
+    "C29e": [ENOUGH_POEMS],
 }
 
 
