@@ -16,8 +16,13 @@ const OWN_STYLE = `
 .course-widget-world td, .course-widget-world th { padding: .15em .6em .15em 0; border: 0; text-align: left; vertical-align: top; background: transparent; color: inherit; font-weight: 400; line-height: 1.45; }
 .course-widget-world th b { display: inline-block; width: 1.3em; height: .3em; margin-right: .4em; vertical-align: .25em; }
 .course-widget-world td.course-widget-why { color: #4F5B67; padding-left: 3.4em; }
+.course-widget-reached { grid-column: 1 / -1; }
 .course-widget-world thead th { color: #4F5B67; }
-.course-widget-on-slide .course-widget-world svg { max-width: 24em; }
+.course-widget-on-slide.course-widget-triangle { display: grid; grid-template-columns: 17em minmax(0, 1fr); gap: 0 1em; font-size: 20px; }
+.course-widget-on-slide .course-widget-turned { grid-row: 1 / 3; align-content: start; grid-template-columns: minmax(0, 1fr); }
+.course-widget-on-slide .course-widget-card.course-widget-world { gap: .2em 1em; grid-template-columns: repeat(2, minmax(0, 1fr)); padding: .4em .8em; }
+.course-widget-on-slide .course-widget-world svg { max-width: 18em; }
+.course-widget-on-slide .course-widget-world p:last-child { display: none; }
 `;
 
 // ---- the mathematics: a policy is its logits, one an answer
@@ -419,7 +424,7 @@ export default {
     root.append(
       node("div", { class: "course-widget-turned" }, ...knobs),
       node("div", { class: "course-widget-controls" }, run, at.field, luck, home),
-      node("div", { class: "course-widget-card course-widget-world" }, node("div", {}, triangle, node("p", {}, "★ 是 π*，灰点是参考策略，圈是出发的地方：点一处，就从那里出发。")), node("div", {}, node("p", {}, "到 π* 的 KL（对数刻度）"), curve), node("div", { style: "grid-column: 1 / -1" }, table, told)),
+      node("div", { class: "course-widget-card course-widget-world" }, node("div", {}, triangle, node("p", {}, "★ 是 π*，灰点是参考策略，圈是出发的地方：点一处，就从那里出发。")), node("div", {}, node("p", {}, "到 π* 的 KL（对数刻度）"), curve), node("div", { class: "course-widget-reached" }, table, told)),
     );
     train();
     return halt;
