@@ -111,7 +111,7 @@ export default {
     const [items, rule] = ["items", "rule"].map((key) => model.get(key));
     const worth = model.get("scores");
     const K = items.length;
-    const short = (i) => `${i + 1} ${items[i].split("\n")[0]}`;
+    const short = (i) => `${i + 1} ${items[i].split("\n")[0].replace(/[，。]$/, "")}`;
     let ridge = model.get("ridge");
     let n = 1;
     let random, asked, pair, fitted; // asked: [{ pair, choice, expected, byRule }], choice null where he left it open

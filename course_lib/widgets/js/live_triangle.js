@@ -255,7 +255,7 @@ export default {
       }),
       ...(has("exact", "REINFORCE", "PPO", "GRPO") ? [along("学习率", ratios(0.01, 3, 30), settings.rate, whole, (rate) => turned({ rate }))] : []),
       ...(has("REINFORCE", "PPO", "GRPO") ? [along("每步抽几个", [2, 4, 8, 16, 32, 64, 128, 256], settings.n, whole, (n) => turned({ n }))] : []),
-      ...(has("REINFORCE") ? [chooser("基线", [["none", "没有"], ["mean", "这一批的均值"], ["others", "其余几个的均值"]], settings.baseline, (baseline) => turned({ baseline }))] : []),
+      ...(has("REINFORCE") ? [chooser("基线", [["none", "不减"], ["mean", "减这一批的均值"], ["others", "减其余几个的均值"]], settings.baseline, (baseline) => turned({ baseline }))] : []),
       ...(has("GRPO") ? [along("每组几个 G", [2, 4, 8, 16, 32], settings.group, whole, (group) => turned({ group }))] : []),
       ...(has("PPO", "GRPO")
         ? [
