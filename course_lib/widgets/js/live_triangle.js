@@ -375,7 +375,7 @@ export default {
       );
       const list = methods.map(({ name }, i) => `${name} ${written(paths[i].lacks[shown])}`).join("，");
       curve.setAttribute("aria-label", `第 ${shown} 步，到 π* 的 KL：${list}`);
-      if (timer === null) told.textContent = `π* = ${bestOf(world).map((p, i) => `${names[i]} ${Math.exp(p).toFixed(3)}`).join("，")}。虚线是 β 从小到大时 π* 走的路；「到了」指 KL 小于 0.001。`;
+      if (timer === null) told.textContent = `π* = ${bestOf(world).map((p, i) => `${names[i]} ${Math.exp(p).toFixed(3)}`).join("，")}。虚线是 β 从小到大时 π* 走的路；「到了」指 KL 小于 0.001。${has("PPO") ? "PPO 的评论家在这里就是精确的均值。" : ""}${has("DPO") ? "DPO 一步看全部偏好对，回答是参考策略写的。" : ""}`;
     };
 
     // ---- running
