@@ -406,7 +406,7 @@ EXERCISES = [
             solution="C",
             mistakes=[
                 Mistake("larger", "A", "两边加的是同一个数，一减就没有了。"),
-                Mistake("smaller", "B", "两边加的是同一个数，一减就没有了。"),
+                Mistake("smaller", "B", "两边同样变小，相减时抵掉了。"),
             ],
             passes="一减就消掉，所以这个错在 DPO 里常常看不出来；除以长度的做法（IPO）里就看得出了。",
         ),

@@ -45,8 +45,8 @@ def plot_where(
     places = np.arange(len(names))
     axis.bar(places, probs[step], 0.7, color=colours)
     axis.bar(places, probs[0], 0.7, facecolor="none", edgecolor=COLORS["ink"], ls="--", lw=1.2)
-    for place, p in zip(places, probs[step]):
-        axis.text(place, p + 0.02, f"{p:.3f}" if p >= 0.001 else f"{p:.4f}", ha="center", fontsize=11.5)
+    for place, p, before in zip(places, probs[step], probs[0]):
+        axis.text(place, max(p, before) + 0.02, f"{p:.3f}" if p >= 0.001 else f"{p:.4f}", ha="center", fontsize=11.5)
     axis.set_xticks(places, list(names), fontsize=11)
     axis.set(ylim=(0, 1.12), ylabel="概率（虚框是出发时）")
     for column, (name, colour) in enumerate(zip(names, colours)):
@@ -64,8 +64,8 @@ def plot_to_best(
     ends: Mapping[str, Mapping[str, float]],
     level: float,
 ) -> Figure:
-    """A panel a world: KL to the best policy by number of pairs, mean and all seeds; dashed, where other losses end with
-    endless pairs. Both scales are logarithmic and say so."""
+    """A panel a world: KL to the best policy by number of pairs, mean and all seeds; dashed, where other losses end
+    with endless pairs. Both scales are logarithmic and say so."""
     figure, axes = plt.subplots(1, len(worlds), figsize=(7.6, 3.6), sharey=True, squeeze=False)
     for at, (axis, (world, values)) in enumerate(zip(axes[0], worlds.items())):
         axis.plot(counts, values.mean(0), "o-", color=COLORS["DPO"], label="DPO" if at == 0 else None)

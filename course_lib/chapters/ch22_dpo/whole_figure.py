@@ -53,7 +53,8 @@ def plot_dpo(sizes: Sizes) -> Figure:
     edge, top, entry = left + WIDTH + 0.3, 7.25, COLUMNS[1] + WIDTH / 2
     for start, end in (((left + WIDTH, 1.9), (edge, 1.9)), ((edge, 1.9), (edge, top)), ((edge, top), (entry, top))):
         axis.plot(*zip(start, end), color=COLORS["K"], lw=2.2, zorder=0)
-    axis.annotate("", (entry, 6.3 + HEIGHT / 2), (entry, top + 0.02), arrowprops={"arrowstyle": "-|>", "lw": 2.2, "color": COLORS["K"], "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+    way = {"arrowstyle": "-|>", "lw": 2.2, "color": COLORS["K"], "shrinkA": 0, "shrinkB": 0}
+    axis.annotate("", (entry, 6.3 + HEIGHT / 2), (entry, top + 0.02), arrowprops=way)
     axis.text(edge - 0.1, top + 0.13, "只改策略的权重", ha="right", fontsize=SMALL, color=COLORS["K"])
     for at, (tint, says) in enumerate(((LEARNS, "权重在学"), (FROZEN, "权重冻住"), (DATA, "数据"), (RULE, "只是算式"))):
         x = 1.6 + 3.1 * at
