@@ -173,7 +173,7 @@ def weighed(loss: Callable[..., Tensor], shares: Float[Tensor, " N"]) -> Callabl
 
 def ipo_best(world: World, beta: float | None = None) -> Float[Tensor, " K"]:
     """log of where IPO stands still with endless pairs: π_ref exp(w / β), w the share of its comparisons with what the
-    reference writes that an answer wins (Azar et al. 2023, equation 8 with Ψ the identity)."""
+    reference writes that an answer wins (Azar et al. 2023, arXiv:2310.12036, section 5)."""
     wins = (world.reward[:, None] - world.reward).sigmoid() @ world.reference.exp()
     return (world.reference + wins / (beta or world.beta)).log_softmax(0)
 

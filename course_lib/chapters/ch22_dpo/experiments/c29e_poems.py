@@ -75,10 +75,10 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"counts": (16, 32), "betas": (), "steps": 2, "n": 16},
-    full={"counts": (96, 960), "betas": (0.02, 0.5), "steps": 60, "n": 128},
+    full={"counts": (96, 960), "betas": (0.5,), "steps": 60, "n": 128},
     quick_seeds=(0,),
     labels={
-        "accuracy": "学过的对，判对的份额：96 对、960 对（β 0.1），960 对 β 0.02、β 0.5",
+        "accuracy": "学过的对，判对的份额：96 对、960 对（β 0.1），960 对 β 0.5",
         "accuracy_new": "没见过的对，判对的份额，次序同上",
         "chosen": "学过的对，chosen 的对数概率变了多少，奈特",
         "chosen_new": "没见过的对，chosen 的对数概率变了多少，奈特",
