@@ -19,6 +19,28 @@ KINDS = ("权重", "梯度", "Adam", "激活")
 TINTS = ("Q", "V", "K", "image")
 
 
+def plot_tilt(
+    reference: Float[np.ndarray, " K"],
+    factors: Float[np.ndarray, " K"],
+    best: Float[np.ndarray, " K"],
+    names: Sequence[str],
+) -> Figure:
+    """Each answer before and after, and between the two by what it was multiplied before all were divided by Z."""
+    figure, axis = plt.subplots(figsize=(6.8, 3.5))
+    places = np.arange(len(names))
+    for shift, values, colour, label in (
+        (-0.2, reference, "SFT", "参考 π_ref"),
+        (0.2, best, "optimum", "最好的 π*"),
+    ):
+        axis.bar(places + shift, values, 0.38, color=COLORS[colour], label=label)
+        for place, p in zip(places + shift, values):
+            axis.text(place, p + 0.02, f"{p:.2f}", ha="center", fontsize=11.5)
+    axis.set_xticks(places, [f"{name}\n× {factor:,.3g}" for name, factor in zip(names, factors)])
+    axis.set(ylim=(0, 1.12), ylabel="概率")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
 def plot_pull(curves: Mapping[str, Callable[[np.ndarray], np.ndarray]], *, says: str) -> Figure:
     """How much of what it pulled at the start a pair still pulls, over d of the chosen less d of the rejected answer.
     Below 0 it pulls back."""

@@ -24,6 +24,11 @@ def whole():
     return plot_dpo(Sizes(pairs=5, tokens=7, vocabulary=99))
 
 
+def tilt():
+    reference, factors, best = np.array([0.25, 0.75]), np.array([6.0, 0.5]), np.array([0.8, 0.2])
+    return plots.plot_tilt(reference, factors, best, ["好", "差"])
+
+
 def pull():
     return plots.plot_pull({"DPO": lambda x: np.exp(-x / 30), "IPO": lambda x: 1 - x / 10}, says="β = 0.1")
 
@@ -50,7 +55,7 @@ def costs():
     return plots.plot_costs([0.0, 0.2], kl, {"DPO": np.array([1.0, 2, 3, 4]), "PPO": np.array([2.0, 4, 6, 8])})
 
 
-@pytest.mark.parametrize("draw", [whole, pull, where, to_best, poems, costs])
+@pytest.mark.parametrize("draw", [whole, tilt, pull, where, to_best, poems, costs])
 def test_each_is_a_small_picture_without_tofu(draw):
     figure = draw()
     assert not missing_glyphs("".join(texts(figure)))
@@ -67,6 +72,12 @@ def test_the_whole_has_the_shapes_of_its_example():
         "一个数": 1,
     }.items():
         assert written.count(shape) == times, shape
+
+
+def test_before_stands_beside_after_over_what_it_was_multiplied_by():
+    axis = tilt().axes[0]
+    assert [bar.get_height() for bar in axis.patches] == [0.25, 0.75, 0.8, 0.2]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["好\n× 6", "差\n× 0.5"]
 
 
 def test_pulls_are_drawn_as_given_and_back_pulls_stay_below_zero():
