@@ -310,13 +310,13 @@ show_figure(
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 def pulls(beta):
-    away = torch.arange(-30.0, 31.0).double()
+    away = torch.arange(-30.0, 30.1, 0.25, dtype=torch.float64)
     found = {}
     for name in ("DPO", "hinge", "IPO"):
         x = away.clone().requires_grad_()
         losses = torch.stack([learning.LOSSES[name](one[None], 0 * one[None], beta=beta) for one in x])
         (gradient,) = torch.autograd.grad(losses.sum(), x)  # 房间里的损失，逐点求导
-        found["铰链" if name == "hinge" else name] = gradient / gradient[30]
+        found["铰链" if name == "hinge" else name] = gradient / gradient[len(away) // 2]
     return {name: (lambda at, y=y: plots.np.interp(at, away, y)) for name, y in found.items()}
 
 
