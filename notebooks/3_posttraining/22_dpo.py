@@ -91,7 +91,7 @@ start("22")
 
 # %% slideshow={"slide_type": "-"} tags=["nbval-check-output", "hide-input"]
 pairs = poems.pairs(3, 0)
-for pair in pairs:
+for pair in pairs[:2]:
     better, worse = scores([pair.chosen]), scores([pair.rejected])
     print(f"选中 {better[0]:.2f}　{pair.chosen}\n落选 {worse[0]:.2f}　{pair.rejected}\n")
 
@@ -115,13 +115,13 @@ for step in range(1001):
         print(f"{step:4} 步　" + "  ".join(f"{name} {p:.3f}" for name, p in zip("好中差", logits.softmax(0).tolist())))
     logits += 0.05 * torch.tensor([1, 0, -1])  # −(ln π(好) − ln π(差)) 的负梯度：抬一个，压一个
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 它不知道停：一对“好胜差”，把从没说过不好的“中”也挤没了。要一个**停在哪里**的说法。上一章有：分数要高，离参考要近。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。三对诗请学生先挑，再看分。常问：“只对选中的做 SFT 呢？”答：可以，但落选的里也有消息；而且选中的只是相对好。
+# 停 2 分钟。两对诗请学生先挑，再看分。常问：“只对选中的做 SFT 呢？”答：可以，但落选的里也有消息；而且选中的只是相对好。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -500,7 +500,8 @@ live_triangle(("exact", "DPO"), name="22-triangle")
 # 损失只问选中与落选之**差**。两个可以一起降，那概率去哪里？
 #
 # 真的模型里，回答共用权重：动一个，像它的都动。下面三个答案共用一个数，只有一对，选中胜落选；第三个没有一对见过，而且最差。
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
 # 损失一路从 0.69 降到 0.42。选中的那个，概率会怎样？
@@ -510,7 +511,7 @@ live_triangle(("exact", "DPO"), name="22-triangle")
 # - C. 先升，后来比出发时还低
 # :::
 
-# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
 WAYS = {"共用一个数": learning.shared(), "各有各的数": learning.shared(features=False)}
 NAMES = ("选中的", "落选的", "没见过\n最差的")
 
@@ -536,7 +537,7 @@ explore(
 # 虚框是出发时。走到 132 步：选中的从 0.117 到 0.010，落选的从 0.867 到 0.0001，最差的从 0.016 到 0.990；损失照样一路降。换成“各有各的数”，同一对就把选中的推到 1。曲线上的损失和间隔分不出这两种结局，要看选中的概率，还要自己读样本。
 # :::
 #
-# Razin 等（2024）叫它 likelihood displacement（概率错位）：他们教 Llama-3-8B-Instruct 拒绝有害的问题，拒绝率反而从 74.4% 掉到 33.4%。我们抽了 192 个小世界（[文末](#C29d)），选中的平均在降的占九成以上，真的变坏的，各有各的数时 2%，共用特征时约一成。那么，看到选中的在降，该怎么想？
+# Razin 等（2024）叫它 likelihood displacement（概率错位）：他们教 Llama-3-8B-Instruct 拒绝有害的问题，拒绝率反而从 74.4% 掉到 33.4%。我们抽了 192 个小世界（卡片 C29d 在文末），选中的平均在降的占九成以上，真的变坏的，各有各的数时 2%，共用特征时约一成。那么，看到选中的在降，该怎么想？
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K22-2")
@@ -604,10 +605,10 @@ print(f"按规则得分 {before['reward']:.2f} → {after['reward']:.2f}，离�
 for one, other, was, now in poems.side_by_side(aligned, n=10, seed=0):
     print(f"以前 {was:.2f}　{one}\n以后 {now:.2f}　{other}\n")
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 换你来：写一句，两个诗人轮流往下写。
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 texts = vocabulary()
 edge = texts.index(EDGE)
 live_versions(
@@ -630,7 +631,7 @@ live_versions(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，请学生给一句，两个诗人各写一首。常问：“真的大模型也这样记吗？”答：Zephyr 的作者也报告训练集很快判得几乎全对，聊天的评测却没有因此变差；要看留出的和样本，不看训练的准确率。
+# 停 2 分钟，可打开本章网页，请学生给一句，两个诗人各写一首。常问：“真的大模型也这样记吗？”答：Zephyr 的作者也报告训练集很快判得几乎全对，聊天的评测却没有因此变差；要看留出的和样本，不看训练的准确率。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -656,7 +657,7 @@ show_figure(
 #
 # **清洗**：翻转越多，DPO 离 π* 越远。次序倒还对：对数无穷多，翻到 40%，隐式奖励仍把每一对排对，只是把差距看小了。两种改法常被混为一谈。**cDPO**（Mitchell，2023）把目标从“必胜”改成“有 ε 的可能败”，在这里反而更远：翻转已经把胜率压向一半，它再压一次。**rDPO**（Chowdhury 等，2024）把翻转的那一份从损失里扣掉，回到 π*；前提是知道翻转了几成，真数据里没有人告诉你。
 #
-# 两条主张的卡片在[文末](#C29b)。
+# 两条主张的卡片 C29b、C29c 在文末。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
