@@ -70,8 +70,8 @@ CLAIM = Claim(
     seeds=(0, 1, 2, 3, 4),
     measure=measure,
     judge=judge,
-    quick={"counts": (1000,), "steps": 150},
-    full={"counts": (100, 1000, 10_000, 100_000), "steps": 150},
+    quick={"counts": [1000], "steps": 150},
+    full={"counts": [100, 1000, 10_000, 100_000], "steps": 150},
     quick_seeds=(0,),
     labels={
         "before": "出发时到 π* 的 KL：三个回答，十五个回答",

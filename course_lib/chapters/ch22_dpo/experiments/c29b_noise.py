@@ -9,7 +9,6 @@ import numpy as np
 from course_lib.chapters.ch22_dpo.learning import TOLD, drawn, fifteen_answers, right, to_best
 from course_lib.course.claims.core import Claim, Summary, Verdict
 
-FLIPS = (0.0, 0.1, 0.2, 0.3, 0.4)
 NAMES = ("DPO", "cDPO", "rDPO", "IPO")
 
 
@@ -76,8 +75,8 @@ CLAIM = Claim(
     seeds=(0, 1, 2),
     measure=measure,
     judge=judge,
-    quick={"n": 1000, "flips": (0.0, 0.2), "steps": 120},
-    full={"n": 3000, "flips": FLIPS, "steps": 150},
+    quick={"n": 1000, "flips": [0.0, 0.2], "steps": 120},
+    full={"n": 3000, "flips": [0.0, 0.1, 0.2, 0.3, 0.4], "steps": 150},
     quick_seeds=(0,),
     labels={
         "kl_endless": "无穷多对，到 π* 的 KL；每行 DPO、cDPO、rDPO、IPO，按翻转 0、10%、20%、30%、40%",

@@ -74,8 +74,8 @@ CLAIM = Claim(
     seeds=(0, 1, 2),
     measure=measure,
     judge=judge,
-    quick={"counts": (16, 32), "betas": (), "steps": 2, "n": 16},
-    full={"counts": (96, 960), "betas": (0.5,), "steps": 60, "n": 128},
+    quick={"counts": [16, 32], "betas": [], "steps": 2, "n": 16},
+    full={"counts": [96, 960], "betas": [0.5], "steps": 60, "n": 128},
     quick_seeds=(0,),
     labels={
         "accuracy": "学过的对，判对的份额：96 对、960 对（β 0.1），960 对 β 0.5",
