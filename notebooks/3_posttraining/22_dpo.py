@@ -70,7 +70,6 @@ from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.poems import EDGE, MARKS, vocabulary
 from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.posttraining.dpo import answer_scores, dpo_loss, implicit_rewards, on_pairs
-from course_lib.posttraining.log_probs import answer_log_probs, token_log_probs
 from course_lib.posttraining.reference import Reference
 from course_lib.toys.drawn_preferences import draw_pairs
 from course_lib.toys.poet_pairs import as_sides
@@ -156,11 +155,14 @@ for policy in (pi_ref, best, torch.tensor([0.98, 0.01, 0.01], dtype=torch.float6
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 几乎全押在“好”上，$J$ 反而比不动的参考还低：离参考太远，扣的比得的多。β 说的就是“远”有多贵，拖一拖：
 
+
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 def said_of_tilt(beta):
     tilted = three_answers(beta)
     told = "，".join(f"{name} {p:.3f}" for name, p in zip("好中差", tilted.best.exp().tolist()))
-    return f"β = {beta:g}：π* 是{told}；J 从参考的 {tilted.worth(tilted.reference):.2f} 到 {tilted.worth(tilted.best):.2f}"
+    return (
+        f"β = {beta:g}：π* 是{told}；J 从参考的 {tilted.worth(tilted.reference):.2f} 到 {tilted.worth(tilted.best):.2f}"
+    )
 
 
 explore(
@@ -307,6 +309,7 @@ show_figure(
 # 括号里就是开头那个“抬一个，压一个”。多出来的是 $\sigma(-m)$：这一对现在排错的把握。起点是 ½；已经拉开的，趋近 0，不再用力。开头缺的正是它。
 #
 # 换一个损失，就是换这条出力的曲线。**铰链**损失 $\max(0,1-m)$：间隔到 1 就松手。**IPO**（Azar 等，2023）$(d_w-d_l-\tfrac{1}{2\beta})^2$：要的是一个固定的差，多了还往回拉。
+
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 def pulls(beta):

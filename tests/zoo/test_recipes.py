@@ -40,7 +40,9 @@ def test_all_of_them_together_stay_small():
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_batch_depends_on_its_step_only(name):
     def tensors(batch):
-        return [batch] if isinstance(batch, torch.Tensor) else list(getattr(batch, "values", lambda: batch)())
+        if isinstance(batch, torch.Tensor):
+            return [batch]
+        return [each for part in getattr(batch, "values", lambda: batch)() for each in tensors(part)]
 
     recipe = RECIPES[name]
     first, again, other = (tensors(recipe.batches(step)) for step in (3, 3, 4))
