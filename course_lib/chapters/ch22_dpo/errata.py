@@ -23,7 +23,6 @@ def _hidden_reward() -> dict[str, object]:
     way = to_best("DPO", steps=150)
     found = implicit_rewards(way.log_probs[-1] - world.reference, beta=world.beta)
     return {
-        "训练里策略写了几个回答": 0,
         "真分数，好 − 中": round(float(world.reward[0] - world.reward[1]), 3),
         "隐式奖励，好 − 中": round(float(found[0] - found[1]), 3),
         "真分数，好 − 差": round(float(world.reward[0] - world.reward[2]), 3),
@@ -32,11 +31,8 @@ def _hidden_reward() -> dict[str, object]:
 
 
 def _settle_hidden(values: dict[str, object]) -> str:
-    wrote, true, found, true_too, found_too = values.values()
-    require(
-        wrote == 0 and abs(true - found) < 0.01 and abs(true_too - found_too) < 0.01,
-        f"{wrote}, {true}, {found}, {true_too}, {found_too}",
-    )
+    true, found, true_too, found_too = values.values()
+    require(abs(true - found) < 0.01 and abs(true_too - found_too) < 0.01, f"{true}, {found}, {true_too}, {found_too}")
     return (
         "奖励建模没有绕过，是藏进了策略里：训练以后 β(ln π − ln π_ref) 就是分数，"
         f"好与中差 {found}，好与差差 {found_too}，与真分数相符。省掉的是另外那个模型。"
@@ -183,7 +179,7 @@ def _boundary() -> dict[str, object]:
     return {
         "提示单独切": said(alone),
         "连着回答一起切": said(joint),
-        "按提示的长度剪，剩下的回答": said(joint[len(alone) :]) or "空的",
+        "按提示的长度剪，剩下的回答": said(joint[len(alone) :]) or "什么也没有",
     }
 
 
@@ -192,7 +188,7 @@ def _settle_boundary(values: dict[str, object]) -> str:
     parts = alone.split("|")
     require(joint.split("|")[: len(parts)] != parts and left != "yes", f"{alone}, {joint}, {left}")
     return (
-        f"不一定。提示末尾的空格会和回答的第一个词并成一个词元，按提示的长度剪，剩下的是“{left}”。"
+        f"不一定。提示末尾的空格会和回答的第一个词并成一个词元，按提示的长度剪，剩下的回答里{left}。"
         "提示不要以空格结尾，或者问和答分开切词再接上。"
     )
 
