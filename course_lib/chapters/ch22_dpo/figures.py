@@ -11,7 +11,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_lib.widgets.style import COLORS
+from course_lib.widgets.style import CMAPS, COLORS
 
 LINES = ("DPO", "Q", "V", "image", "resampler")
 REACH = 30.0  # nats either way
@@ -77,6 +77,28 @@ def plot_where(
     beside.axvline(step, color=COLORS["muted"], lw=1.2)
     beside.set(ylim=(0, 1.12), xlabel="第几步")
     figure.legend(*beside.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=11)
+    return figure
+
+
+def plot_tokens(rows: Sequence[tuple[str, str, Sequence[float]]], *, limit: float = 3.0) -> Figure:
+    """Texts below each other, a square a token, tinted by its log-ratio: blue written more than the reference does, red
+    less. rows: name, tokens, log-ratios; NaN for tokens of the prompt, which stay blank. limit: of the tint, nats."""
+    longest = max(len(tokens) for _, tokens, _ in rows)
+    figure, axis = plt.subplots(figsize=(7.8, 0.6 + 0.95 * len(rows)))
+    for down, (name, tokens, ratios) in enumerate(rows):
+        total = float(np.nansum(ratios))
+        axis.text(0, -1.75 * down - 0.25, f"{name}：d = {total:.1f} 奈特".replace("-", "−"), fontsize=12)
+        for at, (token, ratio) in enumerate(zip(tokens, ratios)):
+            known = not np.isnan(ratio)
+            share = float(np.clip(ratio / limit, -1, 1)) if known else 0.0
+            shade = plt.get_cmap(CMAPS["signed"])(0.5 - 0.5 * share) if known else COLORS["paper"]
+            axis.add_patch(
+                plt.Rectangle((at, -1.75 * down - 1.45), 0.94, 0.94, facecolor=shade, edgecolor=COLORS["grid"])
+            )
+            ink = COLORS["paper"] if abs(share) > 0.6 else COLORS["ink"]
+            axis.text(at + 0.47, -1.75 * down - 1.0, token, ha="center", va="center", fontsize=11.5, color=ink)
+    axis.set(xlim=(-0.1, longest + 0.1), ylim=(-1.75 * len(rows) + 0.1, 0.3))
+    axis.axis("off")
     return figure
 
 

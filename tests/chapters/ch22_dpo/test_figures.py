@@ -38,6 +38,11 @@ def where(step=1):
     return plots.plot_where(probs, np.array([0.69, 0.5]), step, ["选中的", "落选的", "没见过\n最差的"])
 
 
+def tokens():
+    nan = float("nan")
+    return plots.plot_tokens([("选中", "春风来。", [nan, 0.5, 3.0, -1.5]), ("落选", "春雨", [nan, -9.0])])
+
+
 def to_best():
     values = np.array([[0.1, 0.01], [0.3, 0.03]])
     return plots.plot_to_best(
@@ -55,7 +60,7 @@ def costs():
     return plots.plot_costs([0.0, 0.2], kl, {"DPO": np.array([1.0, 2, 3, 4]), "PPO": np.array([2.0, 4, 6, 8])})
 
 
-@pytest.mark.parametrize("draw", [whole, tilt, pull, where, to_best, poems, costs])
+@pytest.mark.parametrize("draw", [whole, tilt, pull, where, tokens, to_best, poems, costs])
 def test_each_is_a_small_picture_without_tofu(draw):
     figure = draw()
     assert not missing_glyphs("".join(texts(figure)))
@@ -95,6 +100,14 @@ def test_bars_are_the_step_frames_the_start_and_lines_all_steps():
     assert beside.lines[2].get_ydata().tolist() == [0.1, 0.4005, 0.9]
     assert beside.lines[3].get_ydata().tolist() == [0.69, 0.5]
     assert {*beside.lines[4].get_xdata()} == {1}
+
+
+def test_a_token_is_tinted_by_its_ratio_and_a_prompt_is_blank():
+    figure = tokens()
+    assert {"选中：d = 2.0 奈特", "落选：d = −9.0 奈特", "春", "雨"} <= {*texts(figure)}
+    shades = [patch.get_facecolor() for patch in figure.axes[0].patches]
+    assert shades[0] == shades[4] == plt.matplotlib.colors.to_rgba(COLORS["paper"])
+    assert shades[2][2] > shades[2][0] and shades[5][0] > shades[5][2]  # blue for more, red for less
 
 
 def test_a_panel_a_world_with_its_mean_band_and_rival():
