@@ -227,7 +227,7 @@ def _settle_epochs(values: dict[str, object]) -> str:
     return (
         "损失和好坏可以分家。InstructGPT 的 SFT 第 1 遍以后验证损失就在升，论文还是训练了 16 遍，"
         "因为奖励模型的分和人的评价还在升。这里的小例子也是：损失从"
-        f" {losses}，猜对的比例从 {right}。"
+        f"{losses.replace('与', '到')}，猜对的比例从 {right.replace('与', '到')}。"
         "多训练几遍，模型变得更有把握，猜错的那些罚得更重，猜对的并没有变少。只看验证损失，会停得太早。"
     )
 
