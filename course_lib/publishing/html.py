@@ -25,9 +25,13 @@ JUPYTER_WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGETS = {
     "attention_widget",
     "explore",
+    "live_acrostic",
     "live_clip",
     "live_poet",
+    "live_preferences",
     "live_text",
+    "live_triangle",
+    "live_versions",
     "live_vit",
     "patch_widget",
     "rope_rotation",

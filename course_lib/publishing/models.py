@@ -18,5 +18,6 @@ def write_models(notebooks: Iterable[NotebookNode], assets: Path) -> None:
     for notebook in notebooks:
         for cell in notebook.cells:
             for output in cell.get("outputs", []):
-                if weights := bundle(output.get("data", {})).get("weights"):
+                held = bundle(output.get("data", {}))
+                for weights in filter(None, [held.get("weights"), *held.get("others", [])]):
                     write_whole(assets / FOLDER / weights["file"], weights["script"])

@@ -31,6 +31,18 @@ def plot_next_token(still: Mapping[str, Any], breaks: Sequence[str] = ()) -> Fig
     return figure
 
 
+def plot_versions(stills: Mapping[str, Mapping[str, Any]], breaks: Sequence[str] = ()) -> Figure:
+    """What each model wrote after the same words. stills: label of a model -> as live_model.still_frame gives it."""
+    figure, all_axes = plt.subplots(1, len(stills), figsize=(7.6, 3.4), squeeze=False)
+    for axes, (label, still) in zip(all_axes[0], stills.items()):
+        _text(axes, still["tokens"][still["n_prompt"] :], 0, breaks)
+        axes.set(title=f"{label}写的", xlim=(0, 8), ylim=(5, 0))
+    first = next(iter(stills.values()))
+    given = "".join(map(_shown, first["tokens"][: first["n_prompt"]]))
+    figure.suptitle(f"给的是 {given}", x=0.01, ha="left", fontsize=14)
+    return figure
+
+
 def _text(axes: Axes, tokens: list[str], n_prompt: int, breaks: Sequence[str]) -> None:
     axes.set(xlim=(0, PER_LINE), ylim=(LINES, 0), title="蓝底是开头，其余是模型写的")
     axes.axis("off")

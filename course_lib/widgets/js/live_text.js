@@ -1,5 +1,6 @@
 // A language model at work in the page: it writes on from the reader's words, shows what it hesitates between, and where
 // each head looks. Before 运行 it shows what the course's own code computed (`still`); after it, what net.js computes.
+// Of several models (`others`) one is at work at a time, on the same words and the same seed.
 
 const OWN_STYLE = `
 .course-widget-live-text .course-widget-controls { gap: .5em .8em; margin: 0 0 .5em; }
@@ -20,6 +21,8 @@ const OWN_STYLE = `
 .course-widget-tile.course-widget-given { font-weight: 700; }
 .course-widget-tile.course-widget-later { color: #66717C; }
 .course-widget-tile.course-widget-asking { border-color: #0961C4; }
+.course-widget-tile.course-widget-kept, .course-widget-tile.course-widget-missed { box-shadow: inset 0 -.17em #01A360; font-weight: 700; }
+.course-widget-tile.course-widget-missed { box-shadow: inset 0 -.17em #C8102E; }
 .course-widget-tile input, .course-widget-head input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: pointer; }
 .course-widget-tile:has(:focus-visible), .course-widget-head:has(:focus-visible) { outline: 3px solid #5B9DF0; outline-offset: 1px; }
 .course-widget-break { flex-basis: 100%; height: 0; }
@@ -65,6 +68,12 @@ function candidates(logits, said, knobs) {
   return { next, rest };
 }
 
+// Of each line after the prompt: where it begins, and whether with the character asked for. An 藏头诗 has one a line.
+function beginnings(tokens, nPrompt, heads, breaks) {
+  const firsts = [...tokens.keys()].filter((i) => i >= nPrompt && (i === nPrompt || breaks.includes(tokens[i - 1])));
+  return firsts.slice(0, heads.length).map((i, line) => [i, tokens[i] === heads[line]]);
+}
+
 // A radio button that a tile or a strip lies under.
 function radio(group, className, label) {
   const input = node("input", { type: "radio", name: group, "aria-label": label });
@@ -72,16 +81,21 @@ function radio(group, className, label) {
 }
 
 export default {
-  maths: { spell, candidates },
+  maths: { spell, candidates, beginnings },
   render({ model, el }) {
     const root = box(el, "live_text", STYLE + OWN_STYLE);
     root.classList.add("course-widget-live-text");
-    const [still, start, end, breaks] = ["still", "start", "end", "breaks"].map((key) => model.get(key));
+    const [start, end, breaks] = ["start", "end", "breaks"].map((key) => model.get(key));
+    const after = model.get("after") ?? []; // tokens between the reader's words and the text
+    const nHeads = model.get("heads") ?? 0; // so many characters are asked for, each to begin a line
+    const models = [model, ...(model.get("others") ?? []).map((other) => ({ get: (key) => other[key] }))];
     const knobs = { ...model.get("knobs") };
     const group = `course-widget-${Math.random().toString(36).slice(2)}`;
-    let net = null;
+    const nets = new Map();
+    let [chosen, net] = [model, null];
     let [ids, steps, nPrompt, at, over, timer] = [[], [], 0, 0, "", null];
-    let [layer, head] = [still.attention.length - 1, 0];
+    let begun = null; // the words that the text began with
+    let [layer, head] = [model.get("still").attention.length - 1, 0];
 
     // ---- what the reader holds
     const words = node("input", { type: "text", value: model.get("prompt"), spellcheck: "false", autocomplete: "off", maxlength: 200 });
@@ -89,6 +103,13 @@ export default {
     const [run, step, again] = ["▶ 运行", "下一个", "换一种写法"].map((text) => node("button", { type: "button" }, text));
     run.className = "course-widget-main";
     step.className = again.className = "course-widget-minor";
+    const choosing = node("fieldset", { class: "course-widget-knob" }, node("legend", { class: "course-widget-label" }, "模型"));
+    models.forEach((each) => {
+      const input = node("input", { type: "radio", name: `${group}-model` });
+      input.checked = each === chosen;
+      input.addEventListener("change", () => choose(each));
+      choosing.append(node("label", { class: "course-widget-choice" }, input, each.get("label") ?? ""));
+    });
     const labelled = (text, input) => node("label", { class: "course-widget-knob" }, node("span", { class: "course-widget-label" }, text), input);
     const status = node("p", { class: "course-widget-status", role: "status" });
     const say = (text, wrong = false) => {
@@ -99,10 +120,12 @@ export default {
     // ---- what the reader sees
     const tiles = node("div", { class: "course-widget-tiles" });
     tiles.style.minHeight = `${model.get("lines") * 1.95}em`;
-    const text = node("fieldset", {}, node("legend", {}, "正文"), tiles, node("p", {}, "粗体是你的开头。点一个字，就从它（蓝框）看。"));
+    const note = node("p");
+    const text = node("fieldset", {}, node("legend", {}, "正文"), tiles, node("p", {}, "粗体是你的开头。点一个字，就从它（蓝框）看。"), note);
+    note.hidden = !nHeads;
     const [reads, looked] = [node("div", { class: "course-widget-heading" }), node("p", { class: "course-widget-looked" })];
     const heads = node("div", { class: "course-widget-heads" });
-    const strips = still.attention.map((each, l) => {
+    const strips = model.get("still").attention.map((each, l) => {
       heads.append(node("span", {}, `第 ${l + 1} 层`));
       return each.map((_, h) => {
         const { input, field } = radio(`${group}-head`, "course-widget-head", `第 ${l + 1} 层第 ${h + 1} 头`);
@@ -115,7 +138,7 @@ export default {
         return field;
       });
     });
-    heads.style.gridTemplateColumns = `auto repeat(${still.attention[0].length}, minmax(0, 1fr))`;
+    heads.style.gridTemplateColumns = `auto repeat(${strips[0].length}, minmax(0, 1fr))`;
     const scale = node("span", { class: "course-widget-scale", "aria-hidden": "true" });
     scale.style.background = `linear-gradient(90deg, ${Array.from({ length: 11 }, (_, i) => tint(i / 10)).join(", ")})`;
     const attention = node("fieldset", {}, node("legend", {}, "它的每个头看哪里"), heads, looked, node("p", {}, "权重 0", scale, "1（开方上色）"));
@@ -155,7 +178,7 @@ export default {
 
     // One picture of the whole: what was read, which token asks, what it looks at, what may come next.
     const picture = () => {
-      if (!steps.length) return still;
+      if (!steps.length) return chosen.get("still");
       const { next, rest } = candidates(steps[at].logits, new Set(ids.slice(0, at + 1)), knobs);
       const named = next.map(([id, ...p]) => [id, net.texts[id], ...p]);
       return { tokens: ids.map((id) => net.texts[id]), n_prompt: nPrompt, at, next: named, rest, taken: ids[at + 1] ?? null, attention: steps[at].attention };
@@ -175,6 +198,7 @@ export default {
         tiles.append(field);
         if (i >= start.length && (each.endsWith("\n") || breaks.includes(each))) tiles.append(node("span", { class: "course-widget-break" }));
       });
+      const lines = new Map(beginnings(tokens, n_prompt, Array.from(begun ?? model.get("prompt")).slice(0, nHeads), breaks));
       tiles.querySelectorAll("label").forEach((field, i) => {
         field.classList.toggle("course-widget-given", i < n_prompt);
         field.classList.toggle("course-widget-later", i > at);
@@ -182,7 +206,10 @@ export default {
         field.style.background = i > at ? "" : tint(looks[i]);
         field.title = i > at ? "" : `权重 ${percent(looks[i])}`;
         field.firstChild.checked = i === at;
+        field.classList.toggle("course-widget-kept", lines.get(i) === true);
+        field.classList.toggle("course-widget-missed", lines.get(i) === false);
       });
+      if (nHeads) note.textContent = `${lines.size} 句里，${[...lines.values()].filter(Boolean).length} 句照你的字开头（绿线），其余红线。`;
     };
     const drawHeads = ({ tokens, at, attention }) => {
       attention.forEach((each, l) =>
@@ -228,14 +255,17 @@ export default {
     const load = async () => {
       if (net) return true;
       root.setAttribute("aria-busy", "true");
+      choosing.disabled = true;
       say("正在取模型的权重 …");
       try {
-        const weights = await weightsOf(model);
+        const weights = await weightsOf(chosen);
         net = Object.assign(new GPT2(weights), { texts: weights.texts });
+        nets.set(chosen, net);
       } catch (error) {
         say(`权重取不到（${error.message}）。请检查网络，再按一次运行。`, true);
       }
       root.removeAttribute("aria-busy");
+      choosing.disabled = false;
       return net !== null;
     };
     const rewind = (length) => {
@@ -254,11 +284,11 @@ export default {
       if (ids.length === net.config.context) over ||= `写满了：这个模型最多读 ${net.config.context} 个。`;
     };
     // From the reader's words anew; false, and says why, if the model cannot read them.
-    let begun = null;
     const begin = () => {
       const { found, unknown } = spell(words.value, net.texts);
-      const prompt = [...start, ...found];
+      const prompt = [...start, ...found, ...after];
       if (unknown.length) say(`模型的词表里没有${unknown.map(quoted).join("")}。请换掉再运行。`, true);
+      else if (nHeads && found.length !== nHeads) say(`写了 ${found.length} 个字。请写 ${nHeads} 个，每个字领一句。`, true);
       else if (!prompt.length) say("请先写一个字。", true);
       else if (prompt.length >= net.config.context) say(`开头占 ${prompt.length} 个，模型最多读 ${net.config.context} 个。请写短一些。`, true);
       else {
@@ -312,6 +342,15 @@ export default {
       show();
       told();
     };
+    // Another model: until one has run, what the course computed; after that the same words and seed anew.
+    const choose = (another) => {
+      halt();
+      chosen = another;
+      ids.length = steps.length = at = 0;
+      [net, begun, over] = [nets.get(another) ?? null, null, ""];
+      show();
+      if (nets.size) go(true);
+    };
     run.addEventListener("click", () => (timer === null ? go(false) : stop()));
     words.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.isComposing) return;
@@ -338,7 +377,7 @@ export default {
     });
 
     root.append(
-      node("div", { class: "course-widget-controls" }, labelled("开头", words), run, step, again, labelled("种子", seed)),
+      node("div", { class: "course-widget-controls" }, ...(models.length > 1 ? [choosing] : []), labelled(nHeads ? `${nHeads} 个字` : "开头", words), run, step, again, labelled("种子", seed)),
       node("div", { class: "course-widget-card course-widget-writing" }, node("div", { class: "course-widget-column" }, text, attention), next, turning),
       status,
     );
