@@ -327,3 +327,608 @@ assert answer_of(pupil, talk[:3], *signs) == learning.written(pupil, [talk[:3]],
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 真正的训练还让学习率先升后降；下面用课程的 `learning.train`，150 步。
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 画一画掩码
+#
+# 橙框画错了会怎样？同一个基座，同样的示范，只换掩码，各学一遍。下面一半是它学过以后写的，故意不在“终”停下；“终”后面的淡掉：
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 只把“终”的橙框去掉，字照学。问 46+38=?，它写什么？
+#
+# - A. 什么也不写
+# - B. 84，然后停不下来
+# - C. 一个错的数
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+taught, losses = {}, {}
+for mask in learning.MASKS:
+    losses[mask] = []
+    taught[mask] = learning.train(
+        lambda step, mask=mask: learning.rendered(sums.talks(learning.BATCH, step), mask), history=losses[mask]
+    )
+ASKED = [sums.ask("46+38=?"), sums.ask("17+22=?")]
+
+
+def said_with(mask):
+    return [[sums.vocabulary()[i] for i in row] for row in learning.written(taught[mask], ASKED, n_new=12)]
+
+
+def plot_mask(mask):
+    learned = learning.MASKS[mask](text).is_answer
+    return plots.plot_talk(tokens, speakers, learned, [each[0]["content"] for each in ASKED], said_with(mask))
+
+
+def said_of_mask(mask):
+    n = sum(learning.MASKS[mask](text).is_answer)
+    shown = "；".join(
+        f"{asked[0]['content']} 它写 {''.join(plots.SHORT.get(each, each) for each in words)}"
+        for asked, words in zip(ASKED, said_with(mask))
+    )
+    return f"掩码“{mask}”，{len(tokens)} 格里学 {n} 格。学过以后：{shown}"
+
+
+explore(
+    plot_mask,
+    said_of_mask,
+    mask=Knob("掩码", list(learning.MASKS), kind="buttons"),
+    start={"mask": "少了结束"},
+    name="19-masks",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 一个一个换，先看橙框，再看它写的第一格和“终”的位置。“全部都学”答得也对：多学了问题，生成又在“终”停住，毛病看不见，直到有一天循环没有停。若掩码只是省时间的小事，六种写的就该一样。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 没学过的题 300 道，只看答案是不是那个数、有没有停：
+
+# %% slideshow={"slide_type": "-"} tags=["nbval-check-output", "hide-input"]
+exam = learning.exam()
+for mask, model in taught.items():
+    rows = learning.written(model, exam, end=chat.end)
+    ended = sum(chat.end in row for row in rows) / len(rows)
+    number = [sums.decode(row).startswith(sums.right(each)) for row, each in zip(rows, exam)]
+    print(f"{mask}　数对 {np.mean(number):4.0%}　停了 {ended:4.0%}　最后的损失 {np.mean(losses[mask][-10:]):.3f}")
+
+# %% [markdown]
+# 损失不能横着比：各数各的格。“少了结束”最常见，来历是把结束符当填充用：
+
+# %%
+show_erratum("K19-2")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 3 分钟。请学生先看橙框猜毛病，再看下半。常问：“真的有人画错吗？”答：nanochat 在 2026 年 2 月改写数据装载时丢了整张掩码，没有报错，训练损失也差不多；补回来，综合分从 0.315 到 0.355（582 号）。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 装箱：一行放几段，不许串门
+#
+# 对话长短不一，一段一行要补许多空格。**装箱**（packing）把几段放进一行。两样东西要跟着改：**墙**，一段只看自己这段；**位置**，每段从 0 重新数：
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+eight = [chat.render(each) for each in sums.talks(8, seed=3)]
+lengths = [len(each.ids) for each in eight]
+WAYS = ["一段一行", "装箱，有墙", "装箱，没有墙"]
+
+
+def packing(way, room):
+    if way == "一段一行":
+        rows, room = [[i] for i in range(len(lengths))], max(lengths)
+    else:
+        rows = best_fit(lengths, room)
+    text_of = torch.tensor([[n for n, i in enumerate(rows[0]) for _ in range(lengths[i])]])
+    T = text_of.shape[1]
+    if way == "装箱，没有墙":
+        return rows, room, np.tril(np.ones((T, T), dtype=bool)), list(range(T))
+    return rows, room, own_text(text_of)[0, 0].numpy(), places(text_of)[0].tolist()
+
+
+def plot_packing(way, room):
+    rows, room, may, where = packing(way, room)
+    return plots.plot_packed(rows, lengths, room, may, where)
+
+
+def said_of_packing(way, room):
+    rows, room, may, _ = packing(way, room)
+    empty = 1 - sum(lengths) / (room * len(rows))
+    return f"{way}：{len(rows)} 行，每行 {room} 格，空着 {empty:.0%}；第 1 行里看得见的有 {int(may.sum())} 对"
+
+
+explore(
+    plot_packing,
+    said_of_packing,
+    way=Knob("放法", WAYS, kind="buttons"),
+    room=Knob("一行几格", [40, 64, 80, 120], live=range(40, 241, 8)),
+    start={"way": "装箱，没有墙", "room": 80},
+    name="19-packing",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 左边灰的是空格；右边红的是串门：后一段看见了前一段。换成“有墙”，红的消失，下面的位置也都从 0 起。若墙不要紧，有没有红色，算出来的损失就该一样。
+# :::
+#
+# 同样八段，同一个模型，三种放法：
+
+# %% slideshow={"slide_type": "-"} tags=["nbval-check-output"]
+student = taught["只有回答"]
+walled = packed(eight, 80, chat.end)
+with torch.no_grad():
+    alone = sft_loss(student, padded(eight, chat.end))
+    inside = packed_loss(student, walled)
+    surprise = -token_log_probs(student(walled["ids"][:, :64]), walled["ids"][:, :64])  # 位置只有 64 个
+    crossed = masked_mean(surprise, is_target(walled["is_answer"][:, :64]))
+print(f"一段一行 {alone:.4f}　装箱有墙 {inside:.4f}　没有墙 {crossed:.4f} nat 每词元")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 有墙的与一段一行分毫不差，只是行数少。没有墙，后面的段落落在没见过的位置上，前面还多出别人的话。墙就是这几行：
+
+# %% slideshow={"slide_type": "skip"}
+assert_close(inside, alone)
+show_source(own_text)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟。常问：“不砌墙行不行？”答：有人这样训练，模型也学得会无视前一段；TRL 里有人量过，最后的损失差 0.03 到 0.15（3910 号）。又问：“为什么不按长度分批？”答：也行，只是一批里的题会都一样长。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## LoRA：只学一条窄的
+#
+# 全部微调，每个权重都要存梯度和 Adam 的两份状态。**低秩适配**（low-rank adaptation，LoRA）让 $W$ 冻住，旁边学一个低秩的乘积：
+#
+# $$
+# W+\frac{\alpha}{r}BA
+# $$
+#
+# 手算：$W$ 是 $4\times3$，秩 $r=1$，$\alpha=0.5$。$A$ 把三个输入并成一个数，$B$ 把它分给四个输出：
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+W = torch.tensor([[1.0, 0, 2], [0, 1, 0], [2, 1, 0], [1, 1, 1]])  # [O, I]
+A, B = torch.tensor([[1.0, 0, 2]]), torch.tensor([[1.0], [0], [-1], [2]])  # [r, I]、[O, r]
+show_figure(
+    plots.plot_lora(W.numpy(), B.numpy(), A.numpy(), 0.5),
+    alt="4×3 的 W，加 0.5 乘 4×1 的 B 乘 1×3 的 A，等于合并以后的 4×3。例如左上角 1 + 0.5 × 1 × 1 = 1.5",
+)
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 12 个数，学的是 4 + 3 = 7 个。矩阵越大，省得越多。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-a
+# $A$ 从高斯分布抽，$B$ 全是 0。训练还没有开始，模型的输出变了吗？若 $A$ 也是 0 呢？
+#
+# - A. 没有变；A 也是 0，就永远学不动
+# - B. 变了一点；A 也是 0，就不变
+# - C. 没有变；A 也是 0，照样学
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+layer = LoRALinear(torch.nn.Linear(3, 4, bias=False), rank=1, alpha=0.5)
+layer.base.weight.copy_(W)
+x = torch.tensor([[1.0, 1, 1]])
+print("开头变了：", not torch.equal(layer(x), linear(x, W)))
+for name, spread in (("高斯", 1.0), ("零", 0.0)):
+    layer.A.data.normal_().mul_(spread)
+    grads = torch.autograd.grad(layer(x).square().sum(), [layer.A, layer.B])
+    print(f"A 是{name}：A 的梯度是零 {not grads[0].any()}，B 的梯度是零 {not grads[1].any()}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# $B=0$ 时先动的是 $B$；它离开 0 以后，$A$ 才有梯度。两个都是 0，谁也不动。合并以后又是一个矩阵，回答时一点不慢：
+
+# %% slideshow={"slide_type": "skip"}
+layer.A.data.copy_(A)
+layer.B.data.copy_(B)
+assert_close(layer(x), linear(x, W + 0.5 * B @ A))
+assert_close(layer.merged()(x), layer(x))
+show_source(LoRALinear.forward, LoRALinear.learned)
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 给基座的四种矩阵都接上，秩 4，学一样的示范：
+
+# %% slideshow={"slide_type": "-"} tags=["nbval-check-output", "hide-input"]
+torch.manual_seed(0)
+beside = learning.base()
+add_lora(beside, ("to_qkv", "to_out", "up", "down"), rank=4)
+n_all = sum(each.numel() for each in base.parameters())
+n_learned = sum(each.numel() for each in beside.parameters() if each.requires_grad)
+learning.train(
+    lambda step: learning.rendered(sums.talks(learning.BATCH, step)), start=beside, lr=1e-2, history=(lora_losses := [])
+)
+print(f"学 {n_learned:,} 个数，全部是 {n_all:,} 个；没学过的题，答对 {learning.accuracy(beside, exam):.0%}")
+print(f"全部微调，答对 {learning.accuracy(student, exam):.0%}")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟，左上角的 1.5 在黑板上算。常问：“省时间吗？”答：前向一样多，反向少算一部分；省的主要是显存：梯度和优化器的状态只为 A、B 存。又问：“秩要多大？”答：教一种说话的习惯，很小就够；教新的知识，常要更大，也不一定追得上全部微调。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 真的东西：藏头诗
+#
+# [第 8 章](../2_models/08_gpt2.ipynb)的诗人读过一万首绝句，只会接着写。给它四个字和一条竖线，“春夏秋冬|”，要它四句各以一个字开头。示范不用请人写：每一首绝句，都是它自己四个首字的一份示范。提示六个词元不学，诗和收尾的边界要学。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 没有微调过的诗人，看见“春夏秋冬|”会怎样？
+#
+# - A. 四句多半以这四个字开头
+# - B. 照写它的绝句，不理会
+# - C. 写不成诗
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output", "hide-input"]
+poets = {"微调以前": zoo.load("poet"), "微调以后": zoo.load("poet-acrostic")}
+for name, model in poets.items():
+    print(f"{name}：", *acrostic.write(model, "春夏秋冬", 2, seed=0), sep="\n　")
+    for what, heads in {"诗人选的四个字": acrostic.held_out_heads(), "任意四个字": acrostic.random_heads()}.items():
+        poems = acrostic.write_each(model, heads)
+        found, habits = acrostic.kept(poems, heads), acrostic.habits(poems)
+        print(f"　{what}：句子照办 {found.lines:.0%}，四句都照办 {found.poems:.0%}，成绝句的格式 {habits['form']:.0%}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 上面每格一百首，温度 1，种子固定，没有挑过。你自己来，四个字随便写，两个模型换着看：
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+live_acrostic("春夏秋冬")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 换到微调以后，停在一句的开头，看柱子：要的那个字独占大半。再看别的字，柱子与微调以前差不多：学的是规矩，写诗的本事是原来的。若 SFT 教的是写诗，两个模型的诗就该一眼分得出好坏。换四个生僻的字，它就常常不照办了。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟，请学生出四个字。常问：“照办的为什么不是十成？”答：示范里每句都照办，可是模型小、生僻字见得少；第 23 章让它自己写、按规则打分，接着往上走。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 真的 SFT 用多少示范
+#
+# | | 几条 | 谁写的 | 说明了什么 |
+# |---|---|---|---|
+# | InstructGPT（2022-03） | 约 1.3 万个提示 | 约 40 位标注者 | 不止 SFT：后面还有奖励模型和 PPO |
+# | Alpaca（2023-03） | 5.2 万 | 另一个模型（text-davinci-003） | 很快就像样；像样不等于对 |
+# | LIMA（2023-05） | 1,000 | 人挑的 | 650 亿参数的基座，一千条好的就会答；43% 不输给 GPT-4 |
+# | Llama 2（2023-07） | 27,540 | 标注公司 | 几万条好的胜过几百万条杂的，然后停下来做 RLHF |
+#
+# LIMA 说知识几乎都在预训练里，SFT 教的是样子。开头那个会算不会答的小模型正是这样。可是 LIMA 比的是三百个提示上人的喜好，没有比知识对不对。另一篇（The False Promise，2023-05）专门查过：照着更强的模型学，语气像了，事实没有跟上。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。常问：“那 SFT 教不了新知识吗？”答：示范里常见的教得会；示范里没有的，它会学着用同样肯定的语气说，这就是下面要量的。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 证据：上限锁住了什么
+#
+# 常听人说，SFT 的上限被示范者锁死。让示范者只对一部分，量一量。三种错法：每次错得不同；总在忘进位的地方错，时对时错；从来不进位，错得一致。学生回答也有两种：照概率抽，或者每步取最可能的。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 示范者对五成，错的五成散在几十个数上。每步取最可能的，学生对几成？
+#
+# - A. 五成，上限锁死了
+# - B. 不到五成，学得不如老师
+# - C. 远过五成
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+CEILING = "待接"
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 蓝线贴着虚线：照概率抽，示范者对几成，它就对几成。橙线要看错法。错得散，最可能的总是对的，学生远远超过老师；错得一致，过半以前全错，过半以后全对；从不进位的老师教出从不进位的学生，怎样取都一样。
+#
+# 同一位对五成的示范者，看一道题的全部答案，一百个数一根柱子：
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+KINDS = {"错得各不相同": "random", "时常忘进位": "systematic", "从来不进位": "carry"}
+followers = {name: learning.from_demonstrator(0.5, error, steps=100) for name, error in KINDS.items()}
+SUMS = ["37+48=?", "24+59=?", "21+35=?"]
+
+
+@torch.no_grad()
+def held_likely(model, asked):  # 0 … 99 各当整个回答的概率
+    texts = [chat.answered(sums.ask(asked), str(number)) for number in range(100)]
+    rows = padded(texts, chat.end)
+    log_p = token_log_probs(model(rows["ids"], is_token=rows["is_token"]), rows["ids"])
+    return log_p.masked_fill(~is_target(rows["is_answer"]), 0).sum(1).exp().numpy()
+
+
+def both_answers(asked):
+    return int(sums.right(sums.ask(asked))), int(sums.carryless(sums.ask(asked)))
+
+
+def said_likely(kind, asked):
+    p, (right, wrong) = held_likely(followers[kind], asked), both_answers(asked)
+    return f"示范者{kind}，问 {asked}：对的 {right} {p[right]:.0%}，忘了进位的 {wrong} {p[wrong]:.0%}，最可能的是 {int(p.argmax())}"
+
+
+explore(
+    lambda kind, asked: plots.plot_answers(held_likely(followers[kind], asked), *both_answers(asked)),
+    said_likely,
+    kind=Knob("示范者", list(KINDS), kind="buttons"),
+    asked=Knob("问", SUMS, kind="buttons"),
+    start={"kind": "错得各不相同", "asked": "37+48=?"},
+    name="19-answers",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 绿的是对的，红的是忘了进位的，灰的是别的。错得各不相同时，灰的铺了一地，绿的仍最高。换成忘进位，红绿两根几乎一样高：谁高出一点，取最可能的就永远是谁。若学到的是“对的规则”，红的就该消失。
+# :::
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C25b")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 所以那句话要拆开说。
+
+# %% slideshow={"slide_type": "skip"}
+show_erratum("K19-1")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟，先投票。常问：“真的模型里，错是散的还是一致的？”答：两样都有；人共有的误解是一致的，取最可能的也救不了。又问：“怎样越过去？”答：让模型自己多写几个，用规则打分，对的多学：第 23 章的 GRPO 从这里对五成的学生接着走。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 证据：没见过的问法
+#
+# 学过的题、没学过的同类题、多一位的题、换一种问法。它答对多少？它对自己的回答有多大把握（最可能的那个回答，整个的概率）？
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-a
+# 三位数的题，示范里一道也没有。它会怎样？
+#
+# - A. 照样给一个数，多半是错的
+# - B. 不回答，或者写一串乱码
+# - C. 会算两位，就会算三位
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+SHIFT = "待接"
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C25")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。常问：“这就是幻觉吗？”答：是最简单的一种：示范里从来没有“不知道”，它就没有学过不答。真的模型里还有别的来源。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 边界：常见误区
+#
+# :::{admonition} 1. “SFT 换了一种损失”
+# :class: pitfall
+# 没有。记号全打上，就是预训练的损失。换的是数据的样子，和数哪几格。
+# :::
+#
+# :::{admonition} 2. “问题不进损失，模型就没有学问题”
+# :class: pitfall
+# 问题的每一格都在左边供它看，梯度也从答案流回那里。只是不要求它写得出问题。
+# :::
+#
+# :::{admonition} 3. “只学回答总是最好”
+# :class: pitfall
+# 多数时候是。问题很长、回答很短、示范又少时，连问题一起学有时反而好，像是少了些过拟合（2024-05，arXiv:2405.14394）。
+# :::
+#
+# :::{admonition} 4. “验证损失一升就该停”
+# :class: pitfall
+# InstructGPT 一遍以后验证损失就升，还是训练了 16 遍，人更喜欢（见最后的考据）。看你要的是什么，就量什么。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟，先让学生说哪句对。常问：“那多轮对话里，前面的回答学不学？”答：一般都学；有的只学最后一条。前面的回答若是别的模型写的，质量差，就不学。
+# :::
+
+# %% [markdown]
+# ## 往后看
+#
+# - **从第 8 章来**：模型、损失、采样都没有变。
+# - **到第 20 章去**：不给答案，只说好坏，怎样学？先要有会回答的模型，就是这一章的。
+# - **第 23 章**：从对五成的学生出发，越过示范者；藏头诗也接着写。
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## 练习
+#
+# 七题，连小问约 46 分钟：三题心算，四题修程序，每题后面跟着一个小问。把 `...` 换成你的答案，运行 `check`；在网页上，心算题可以直接填。它认得常见的错。
+
+# %%
+exercise("19-sft-1")
+
+# %%
+answer = ...  # 一个整数
+
+check("19-sft-1", answer)
+
+# %%
+next_answer = ...  # 小问：一个整数
+
+check("19-sft-1-next", next_answer)
+
+# %%
+exercise("19-sft-2")
+
+
+# %%
+def my_prompt(messages): ...
+
+
+check("19-sft-2", my_prompt)
+
+# %%
+next_answer = ...  # 小问："A"、"B" 或 "C"
+
+check("19-sft-2-next", next_answer)
+
+# %%
+exercise("19-sft-3")
+
+
+# %%
+def my_labels(ids, begins, lengths): ...
+
+
+check("19-sft-3", my_labels)
+
+# %%
+next_answer = ...  # 小问："A"、"B" 或 "C"
+
+check("19-sft-3-next", next_answer)
+
+# %%
+exercise("19-sft-4")
+
+
+# %%
+def my_mean(pieces): ...
+
+
+check("19-sft-4", my_mean)
+
+# %%
+next_answer = ...  # 小问：一个数
+
+check("19-sft-4-next", next_answer)
+
+# %%
+exercise("19-sft-5")
+
+# %%
+answer = ...  # 一个整数
+
+check("19-sft-5", answer)
+
+# %%
+next_answer = ...  # 小问：一个整数
+
+check("19-sft-5-next", next_answer)
+
+# %%
+exercise("19-sft-6")
+
+
+# %%
+def my_unmerge(merged, A, B, alpha): ...
+
+
+check("19-sft-6", my_unmerge)
+
+# %%
+next_answer = ...  # 小问：0 到 1 的数，或百分数
+
+check("19-sft-6-next", next_answer)
+
+# %%
+exercise("19-sft-7")
+
+# %%
+answer = ...  # 一个整数
+
+check("19-sft-7", answer)
+
+# %%
+next_answer = ...  # 小问："A"、"B" 或 "C"
+
+check("19-sft-7-next", next_answer)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 小结
+#
+# :::{admonition} 五句话
+# :class: summary
+# 1. SFT 是预训练的损失加一张掩码：只数助手写的字和它的结束符。
+# 2. 抬头由我们写，结束符要它学；填充由长度说，不由编号说。
+# 3. 先加总，最后除以词数；装箱要砌墙，位置每段从 0 数。
+# 4. LoRA：$W$ 冻住，学 $\frac{\alpha}{r}BA$；$B$ 从 0 起，可以合并，可以拆。
+# 5. 照概率抽，学生与示范者一样；取最可能的，看错得散不散。没见过的，它照样肯定地答。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 0.5 分钟。请学生不看屏幕说出第 2 句。常问：“下一步是什么？”答：第 20 章，不给答案，只给分数。
+# :::
+
+# %% [markdown]
+# ## 延伸阅读
+#
+# - **论文**：Ouyang 等，InstructGPT（2022-03，arXiv:2203.02155），3.2 节数据，3.5 节训练；Touvron 等，Llama 2（2023-07，arXiv:2307.09288），3.1 节说损失只在回答上。
+# - **多少示范**：Zhou 等，LIMA（2023-05，arXiv:2305.11206）；Gudibande 等，The False Promise of Imitating Proprietary LLMs（2023-05，arXiv:2305.15717）。
+# - **LoRA**：Hu 等（2021-06，arXiv:2106.09685），先看 4.1 节；Kalajdzievski，rsLoRA（2023-12，arXiv:2312.03732）。
+# - **装箱**：Krell 等（2021-07，arXiv:2107.02027）。
+# - **只学回答吗**：Shi 等，Instruction Tuning With Loss Over Instructions（2024-05，arXiv:2405.14394）。
+# - **提问**（GitHub）：huggingface/trl 的 3091 号（结束符学不到）、3067 号（装箱串门）；karpathy/nanochat 的 582 号（掩码丢了）；pytorch/torchtune 的 1875 号（平均的平均）。
+#
+# 下一章：不给答案，只给分数。
+
+# %% [markdown]
+# ## 证据与考据
+#
+# ### 掩码教会了什么
+#
+# “画一画掩码”里每张掩码学了一遍；下面是三个种子、更多的题：
+
+# %%
+MASKED = "待接"
+
+# %% [markdown]
+# ### 装箱快多少
+
+# %%
+PACKED = "待接"
+
+# %% [markdown]
+# ### 平均与换行
+#
+# 平均的平均：
+
+# %%
+show_erratum("K19-3")
+
+# %% [markdown]
+# 换行算谁的：
+
+# %%
+show_erratum("K19-4")
+
+# %% [markdown]
+# ### LoRA 的两处细节
+#
+# $A$ 抽多宽：
+
+# %%
+show_erratum("K19-5")
+
+# %% [markdown]
+# 秩加倍，$\alpha$ 改不改：
+
+# %%
+show_erratum("K19-6")
+
+# %% [markdown]
+# ### 训练几遍
+
+# %%
+show_erratum("K19-7")

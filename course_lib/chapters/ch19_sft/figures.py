@@ -60,10 +60,10 @@ def plot_surprise(
             colour = COLORS["ink"] if mine else COLORS["muted"]
             axis.text(at + 0.5, -0.45, f"{p:g}", ha="center", fontsize=11, color=colour)
             size = 13 if mine else 11
-            axis.text(at + 0.5, -1.1, f"{-np.log(p):.2f}", ha="center", fontsize=11, color=colour, weight=weight)
+            axis.text(at + 0.5, -1.1, f"{-np.log(p):.2f}", ha="center", fontsize=size, color=colour)
     for y, name in ((0.5, "词元"), (-0.3, "概率"), (-0.95, "−ln p")):
         axis.text(-0.2, y, name, ha="right", va="center", fontsize=11.5)
-    axis.set(xlim=(-1.2, len(tokens) + 0.1), ylim=(-1.3, 1.15))
+    axis.set(xlim=(-1.2, max(len(tokens), 13) + 0.1), ylim=(-1.3, 1.15))
     axis.axis("off")
     return figure
 
@@ -135,9 +135,7 @@ def plot_lora(
     return figure
 
 
-def plot_answers(
-    probabilities: Float[np.ndarray, "100"], right: int, carryless: int, *, demonstrated: float | None = None
-) -> Figure:
+def plot_answers(probabilities: Float[np.ndarray, "100"], right: int, carryless: int) -> Figure:
     """How likely each whole answer 0 … 99 is. The right one green, the one with the carry forgotten red."""
     figure, axis = plt.subplots(figsize=(7.6, 2.9))
     colours = [COLORS["SFT"]] * 100
@@ -153,9 +151,6 @@ def plot_answers(
         fontsize=12,
         color=colours[best],
     )
-    if demonstrated is not None:
-        axis.axhline(demonstrated, color=COLORS["optimum"], ls="--", lw=1.2)
-        axis.text(99.5, demonstrated + 0.02, f"示范者写对 {demonstrated:.0%}", ha="right", fontsize=11)
     for place, colour, name in ((right, "good", f"对的 {right}"), (carryless, "bad", f"忘了进位 {carryless}")):
         axis.bar([place], [0], color=COLORS[colour], label=f"{name}：{probabilities[place]:.0%}")
     others = probabilities.sum() - probabilities[right] - (probabilities[carryless] if carryless != right else 0)

@@ -129,7 +129,7 @@ def _loss(axis: Axes, config: GPT2Config, T: int, n_learned: int) -> None:
 def _pipeline(axis: Axes) -> None:
     """Where it stands: pre-training, SFT, and what goes on from it."""
     y, width = -1.35, 2.35
-    stages = ("预训练（07 – 09 章）", "SFT（本章）", "奖励模型（20 章）", "PPO、GRPO（21、23 章）", "或者 DPO（22 章）")
+    stages = ("预训练，07 至 09", "SFT，本章", "奖励模型，20", "PPO 21，GRPO 23", "或者 DPO，22")
     for at, name in enumerate(stages):
         left = 0.05 + 2.72 * at
         box(axis, left, y, width, name, "", "answer" if at == 1 else "paper", height=0.6, fontsize=10)
