@@ -85,15 +85,15 @@ start("19")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 一个问题：它只会接着写
 #
-# 一个小 GPT-2（`sums-base`，10 万参数）读过许多张加法卷子：有的写好了答案，有的只有题目。没有读过一句对话。问它一道题，不给别的：
+# 一个小 GPT-2（`sums-base`）读过许多张加法卷子，题目一道接一道，多数写好了答案，有的只有题目。没有读过一句对话。问它一道题，照它的概率抽三次：
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
-# 题目是“27+15=?”。卷子上，问号后面从来都是下一道题。它会接着写什么？
+# 题目是“27+15=?”。它会接着写什么？
 #
-# - A. 42
-# - B. 下一道题
-# - C. 42，再说一句话
+# - A. 42，然后停下
+# - B. 有时是答案，有时是下一道题，反正写个没完
+# - C. 不成题的乱码
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
@@ -106,13 +106,12 @@ def goes_on(model, text, n_new, seed=0):  # 接着写 n_new 个词元
     return sums.decode(sample(reader, ids, n_new, generator=torch.Generator().manual_seed(seed))[0].tolist())
 
 
-for seed in range(3):
-    print("27+15=? →", goes_on(base, "27+15=?", 14, seed))
-for seed in range(3):
-    print("27+15=  →", goes_on(base, "27+15=", 14, seed))
+for asked in ("27+15=?", "27+15=?答："):
+    for seed in range(3):
+        print(f"{asked} → {goes_on(base, asked, 14, seed)!r}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 第二组去掉了问号，它就写出了 42：**它会算，只是不知道你在问它**。续写卷子，出下一道题也没有错。
+# 第二组替它写了“答：”，三次都是 42：**它会算，只是不知道你在问它**。续写卷子，出下一道题也没有错；写完一道，更没有理由停。（`\n` 是换行。）
 #
 # 要改的不是本事，是习惯：看见问题，就回答；答完，就停。办法最直接的一种：写好许多问答给它看，让它照着学。这叫**监督微调**（supervised fine-tuning，SFT）。写答案的人或模型叫**示范者**（demonstrator）。
 
@@ -309,24 +308,28 @@ def answer_of(model, messages, encode, start, end, longest=6):
 
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 与 `course_lib` 逐数比较，再照着 2,560 段示范走 40 步：
+# 与 `course_lib` 逐数比较，再照着不到两千段示范走 60 步：
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 signs = chat.encode, chat.start, chat.end
 few = [*sums.talks(8, seed=1)]
-ours, theirs = batch_of([render(each, *signs) for each in few], chat.end), padded([chat.render(each) for each in few], 0)
+ours, theirs = (
+    batch_of([render(each, *signs) for each in few], chat.end),
+    padded([chat.render(each) for each in few], 0),
+)
 assert_close(loss_of(base, *ours), sft_loss(base, theirs))
 pupil = learning.base()
 adam = torch.optim.AdamW(pupil.parameters(), lr=3e-3)
-for step in range(41):
-    batch = batch_of([render(each, *signs) for each in sums.talks(64, seed=step)], chat.end)
+for step in range(61):
+    batch = batch_of([render(each, *signs) for each in sums.talks(32, seed=step)], chat.end)
     loss = step_of(pupil, adam, batch)
-    if step % 10 == 0:
-        print(f"第 {step:2} 步 损失 {loss:.3f} nat 每词元；46+38=? → {sums.decode(answer_of(pupil, talk[:0] + sums.ask('46+38=?'), *signs))}")
+    if step % 20 == 0:
+        said = sums.decode(answer_of(pupil, sums.ask("46+38=?"), *signs))
+        print(f"第 {step:2} 步，损失 {loss:.3f} nat 每词元；46+38=? → {said}")
 assert answer_of(pupil, talk[:3], *signs) == learning.written(pupil, [talk[:3]], end=chat.end)[0]
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 真正的训练还让学习率先升后降；下面用课程的 `learning.train`，150 步。
+# 真正的训练还让学习率先升后降。下面都用课程的 `learning.train`：80 步，每步 32 段对话，每次都从同一个基座开始。
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 画一画掩码
@@ -343,11 +346,12 @@ assert answer_of(pupil, talk[:3], *signs) == learning.written(pupil, [talk[:3]],
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+STEPS, BATCH = 80, 32
 taught, losses = {}, {}
 for mask in learning.MASKS:
     losses[mask] = []
     taught[mask] = learning.train(
-        lambda step, mask=mask: learning.rendered(sums.talks(learning.BATCH, step), mask), history=losses[mask]
+        lambda step, mask=mask: learning.rendered(sums.talks(BATCH, step), mask), history=losses[mask], steps=STEPS
     )
 ASKED = [sums.ask("46+38=?"), sums.ask("17+22=?")]
 
@@ -541,9 +545,7 @@ beside = learning.base()
 add_lora(beside, ("to_qkv", "to_out", "up", "down"), rank=4)
 n_all = sum(each.numel() for each in base.parameters())
 n_learned = sum(each.numel() for each in beside.parameters() if each.requires_grad)
-learning.train(
-    lambda step: learning.rendered(sums.talks(learning.BATCH, step)), start=beside, lr=1e-2, history=(lora_losses := [])
-)
+learning.train(lambda step: learning.rendered(sums.talks(BATCH, step)), start=beside, lr=1e-2, steps=STEPS, history=[])
 print(f"学 {n_learned:,} 个数，全部是 {n_all:,} 个；没学过的题，答对 {learning.accuracy(beside, exam):.0%}")
 print(f"全部微调，答对 {learning.accuracy(student, exam):.0%}")
 
@@ -627,7 +629,18 @@ live_acrostic("春夏秋冬")
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-CEILING = "待接"
+KINDS = {"错得各不相同": "random", "时常忘进位": "systematic", "从来不进位": "carry"}
+ceiling, SHARES = figures_of(load_record("C25b")), [0.3, 0.5, 0.7, 0.9]
+reached = {kind: [ceiling[how].values[:, at] for how in ("sampled", "greedy")] for at, kind in enumerate(KINDS)}
+show_figure(
+    plots.plot_ceiling(SHARES, reached),
+    alt="三种错法各一幅，横轴示范者写对几成，竖轴学生写对几成，虚线是与示范者一样。"
+    + "。".join(
+        f"{kind}：照概率抽 {'、'.join(f'{x:.0%}' for x in sampled.mean(0))}，"
+        f"取最可能的 {'、'.join(f'{x:.0%}' for x in greedy.mean(0))}"
+        for kind, (sampled, greedy) in reached.items()
+    ),
+)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 蓝线贴着虚线：照概率抽，示范者对几成，它就对几成。橙线要看错法。错得散，最可能的总是对的，学生远远超过老师；错得一致，过半以前全错，过半以后全对；从不进位的老师教出从不进位的学生，怎样取都一样。
@@ -635,8 +648,12 @@ CEILING = "待接"
 # 同一位对五成的示范者，看一道题的全部答案，一百个数一根柱子：
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
-KINDS = {"错得各不相同": "random", "时常忘进位": "systematic", "从来不进位": "carry"}
-followers = {name: learning.from_demonstrator(0.5, error, steps=100) for name, error in KINDS.items()}
+followers = {}
+for name, error in KINDS.items():
+    teacher = sums.Demonstrator(0.5, error)
+    followers[name] = learning.train(
+        lambda step, teacher=teacher: learning.rendered(teacher.conversations(BATCH, step)), history=[], steps=STEPS
+    )
 SUMS = ["37+48=?", "24+59=?", "21+35=?"]
 
 
@@ -702,7 +719,16 @@ show_erratum("K19-1")
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-SHIFT = "待接"
+shift = figures_of(load_record("C25"))
+ASKINGS = ["训练过的题", "没见过的数", "三位数", "换一种问法"]
+show_figure(
+    plots.plot_reached({"答对": shift["right"].values, "它的把握": shift["sure"].values}, ASKINGS, label="比例"),
+    alt="四种题各两根柱子，点是种子。"
+    + "；".join(
+        f"{name} 答对 {right:.0%}，把握 {sure:.0%}"
+        for name, right, sure in zip(ASKINGS, shift["right"].mean, shift["sure"].mean)
+    ),
+)
 
 # %% slideshow={"slide_type": "skip"}
 show_claim("C25")
@@ -891,13 +917,13 @@ check("19-sft-7-next", next_answer)
 # “画一画掩码”里每张掩码学了一遍；下面是三个种子、更多的题：
 
 # %%
-MASKED = "待接"
+show_claim("C25c")
 
 # %% [markdown]
 # ### 装箱快多少
 
 # %%
-PACKED = "待接"
+show_claim("C25d")
 
 # %% [markdown]
 # ### 平均与换行

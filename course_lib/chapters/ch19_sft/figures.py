@@ -151,9 +151,10 @@ def plot_answers(probabilities: Float[np.ndarray, "100"], right: int, carryless:
         fontsize=12,
         color=colours[best],
     )
-    for place, colour, name in ((right, "good", f"对的 {right}"), (carryless, "bad", f"忘了进位 {carryless}")):
+    named = {f"忘了进位 {carryless}": ("bad", carryless)} if carryless != right else {}
+    for name, (colour, place) in ({f"对的 {right}": ("good", right)} | named).items():
         axis.bar([place], [0], color=COLORS[colour], label=f"{name}：{probabilities[place]:.0%}")
-    others = probabilities.sum() - probabilities[right] - (probabilities[carryless] if carryless != right else 0)
+    others = probabilities.sum() - probabilities[[*{right, carryless}]].sum()
     axis.bar([0], [0], color=COLORS["SFT"], label=f"别的数，合起来：{others:.0%}")
     axis.set(xlabel="整个回答", ylabel="概率", xlim=(-0.8, 99.8), ylim=(0, 1.12))
     axis.yaxis.set_major_formatter("{x:.0%}")

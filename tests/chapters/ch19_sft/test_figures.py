@@ -11,7 +11,8 @@ from course_lib.models.gpt2 import GPT2Config
 from course_lib.posttraining.packing import own_text, places
 from course_lib.widgets.style import COLORS, missing_glyphs, to_png, use_style
 
-TOKENS = ["<|im_start|>", "user", "\n", *"1+2=?", "<|im_end|>", "\n", "<|im_start|>", "assistant", "\n", "3", "<|im_end|>", "\n"]  # fmt: skip
+START, END = "<|im_start|>", "<|im_end|>"
+TOKENS = [START, "user", "\n", *"1+2=?", END, "\n", START, "assistant", "\n", "3", END, "\n"]
 SPEAKERS = ["user"] * 9 + [""] + ["assistant"] * 5 + [""]
 LEARNED = [False] * 13 + [True, True, False]
 
@@ -29,7 +30,8 @@ def texts(figure) -> list[str]:
 
 def framed(axis) -> list[int]:
     """Which cells have the frame of what is learned."""
-    return [at for at, cell in enumerate(axis.patches) if plt.matplotlib.colors.to_hex(cell.get_ec()) == COLORS["K"].lower()]  # fmt: skip
+    colours = [plt.matplotlib.colors.to_hex(cell.get_edgecolor()) for cell in axis.patches]
+    return [at for at, colour in enumerate(colours) if colour == COLORS["K"].lower()]
 
 
 def whole():
