@@ -70,9 +70,9 @@ from course_lib.course.claims import figures_of, load_record
 from course_lib.decoding.fast_gpt import FastGPTReader
 from course_lib.decoding.sampling import sample
 from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
-from course_lib.posttraining.chat import Rendered, chatml
+from course_lib.posttraining.chat import chatml
 from course_lib.posttraining.log_probs import is_target, masked_mean, token_log_probs
-from course_lib.posttraining.lora import LoRALinear, add_lora
+from course_lib.posttraining.lora import LoRALinear, add_lora, merge
 from course_lib.posttraining.packing import best_fit, own_text, packed, packed_loss, places
 from course_lib.posttraining.sft import padded, sft_loss
 from course_lib.toys import sums
@@ -400,7 +400,7 @@ for mask, model in taught.items():
     print(f"{mask}　数对 {np.mean(number):4.0%}　停了 {ended:4.0%}　最后的损失 {np.mean(losses[mask][-10:]):.3f}")
 
 # %% [markdown]
-# 损失不能横着比：各数各的格。“少了结束”最常见，来历是把结束符当填充用：
+# 损失不能横着比：各数各的格。“错一位”的第一个字没有学，靠基座的老习惯，偶尔蒙对；“学反了”学会了提问。“少了结束”最常见，来历是把结束符当填充用：
 
 # %%
 show_erratum("K19-2")
@@ -546,6 +546,7 @@ add_lora(beside, ("to_qkv", "to_out", "up", "down"), rank=4)
 n_all = sum(each.numel() for each in base.parameters())
 n_learned = sum(each.numel() for each in beside.parameters() if each.requires_grad)
 learning.train(lambda step: learning.rendered(sums.talks(BATCH, step)), start=beside, lr=1e-2, steps=STEPS, history=[])
+merge(beside)  # 回答以前先合并
 print(f"学 {n_learned:,} 个数，全部是 {n_all:,} 个；没学过的题，答对 {learning.accuracy(beside, exam):.0%}")
 print(f"全部微调，答对 {learning.accuracy(student, exam):.0%}")
 
@@ -561,12 +562,12 @@ print(f"全部微调，答对 {learning.accuracy(student, exam):.0%}")
 # [第 8 章](../2_models/08_gpt2.ipynb)的诗人读过一万首绝句，只会接着写。给它四个字和一条竖线，“春夏秋冬|”，要它四句各以一个字开头。示范不用请人写：每一首绝句，都是它自己四个首字的一份示范。提示六个词元不学，诗和收尾的边界要学。
 #
 # :::{admonition} 先猜再跑
-# :class: guess answer-b
-# 没有微调过的诗人，看见“春夏秋冬|”会怎样？
+# :class: guess answer-c
+# 诗人的位置是学来的：诗从第 0 格起，句读落在哪几格，它都记得。现在前面多了六格。没有微调过的它会怎样？
 #
 # - A. 四句多半以这四个字开头
-# - B. 照写它的绝句，不理会
-# - C. 写不成诗
+# - B. 照写它的绝句，不理会那四个字
+# - C. 连绝句的样子也没有了
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output", "hide-input"]
@@ -579,7 +580,7 @@ for name, model in poets.items():
         print(f"　{what}：句子照办 {found.lines:.0%}，四句都照办 {found.poems:.0%}，成绝句的格式 {habits['form']:.0%}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 上面每格一百首，温度 1，种子固定，没有挑过。你自己来，四个字随便写，两个模型换着看：
+# 上面每格一百首，温度 1，种子固定，没有挑过。没有微调过的，句读跟着格子错了位。你自己来，四个字随便写，两个模型换着看：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 live_acrostic("春夏秋冬")
@@ -587,7 +588,7 @@ live_acrostic("春夏秋冬")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 换到微调以后，停在一句的开头，看柱子：要的那个字独占大半。再看别的字，柱子与微调以前差不多：学的是规矩，写诗的本事是原来的。若 SFT 教的是写诗，两个模型的诗就该一眼分得出好坏。换四个生僻的字，它就常常不照办了。
+# 换到微调以后，停在一句的开头，看柱子：要的那个字独占大半；一句中间的柱子，又多又矮，和第 8 章的诗人一样。学的是规矩。若它真懂了“以这个字开头”，换四个生僻的字也该照办；试试看。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
