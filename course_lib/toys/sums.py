@@ -9,7 +9,7 @@ Read first: posttraining/chat.py.  Chapters 19, 20, 23, 24.
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -60,8 +60,8 @@ def decode(ids: Iterable[int]) -> str:
 
 
 def build() -> GPT2:
-    """0.1M parameters."""
-    return GPT2(GPT2Config(n_vocab=len(vocabulary()), context=CONTEXT, d_model=64, n_layers=2, n_heads=4))
+    """0.16M parameters."""
+    return GPT2(GPT2Config(n_vocab=len(vocabulary()), context=CONTEXT, d_model=64, n_layers=3, n_heads=4))
 
 
 @cache

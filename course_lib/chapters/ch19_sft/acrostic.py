@@ -1,4 +1,4 @@
-"""藏头: four characters are asked for, and the four lines of the poem begin with them. SFT teaches it to chapter 8's poet.
+"""藏头: four characters are asked for, and a poem's four lines begin with them. SFT teaches it to chapter 8's poet.
 
     春夏秋冬|⏎春眠不觉晓，…。⏎      prompt: characters, bar, edge; learned is the poem and the edge that ends it
 Every poem asks for its own first characters, so nobody labels anything, and whether a poem obeys is seen by a rule.
@@ -143,7 +143,7 @@ def log_probability(model: GPT2, split: str = "held-out") -> float:
 
 
 def habits(texts: Sequence[str]) -> dict[str, float]:
-    """Share of the texts that have the form; of those, the share that rhymes, and of lines that no training poem has."""
+    """Share of the texts that have the form; of those, the share that rhymes, and of lines that are not copied."""
     formed = [lines for lines in map(lines_of, texts) if lines]
     read, n = training_lines(), max(1, len(formed))
     return {

@@ -1,4 +1,4 @@
-"""Two small GPT-2: one goes on with papers full of sums, and SFT makes it answer; one writes the poems it is asked for."""
+"""Two small GPT-2: one goes on with papers full of sums, until SFT makes it answer; one writes 藏头 poems."""
 
 from course_lib.chapters.ch19_sft import acrostic, sums_base
 from course_lib.posttraining.sft import n_targets, sft_loss
@@ -14,7 +14,7 @@ RECIPES = [
         build=sums.build,
         batches=sums_base.batches,
         measure=sums_base.measure,
-        at_least={"27+15=": 0.97, "27加15等于": 0.97},
+        at_least={"27+15=?答：": 0.97, "27加15等于几？等于": 0.97},
         settings=Settings(steps=5000, lr=6e-3),
     ),
     Recipe(
