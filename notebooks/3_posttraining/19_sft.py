@@ -42,11 +42,13 @@
 # | 符号 | 意思 | 形状或大小 |
 # |---|---|---|
 # | $T$ | 一行有几个词元 | |
-# | $V$ | 词表的大小 | 本章算术题 |
+# | $V$ | 词表的大小 | 算术题 36，诗 3,167 |
 # | $p_t$ | 模型给第 $t$ 个词元的概率，只看它左边的 | 0 到 1 |
 # | $M$ | 要学的格 | $T$ 格里的几格 |
 # | $N$ | 要学的格有几个 | |
 # | $L$ | 损失，nat 每词元 | 一个数 |
+# | $z$、$s$ | 一格上的分数，和它的 softmax | 各 $[V]$ |
+# | $q$ | 示范者在这一格写每个词元的概率 | $[V]$ |
 # | $W$ | 线性层的矩阵，冻住 | $[O, I]$ |
 # | $O$、$I$ | 线性层有几个输出、几个输入 | |
 # | $A$、$B$ | LoRA 学的两个矩阵 | $[r, I]$、$[O, r]$ |
@@ -67,10 +69,11 @@ from course_lib.chapters.ch19_sft import acrostic, learning
 from course_lib.chapters.ch19_sft import figures as plots
 from course_lib.chapters.ch19_sft.whole_figure import plot_whole
 from course_lib.course.claims import figures_of, load_record
+from course_lib.data.real.poems import EDGE, poems
 from course_lib.decoding.fast_gpt import FastGPTReader
 from course_lib.decoding.sampling import sample
 from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
-from course_lib.posttraining.chat import chatml
+from course_lib.posttraining.chat import Rendered, chatml
 from course_lib.posttraining.log_probs import is_target, masked_mean, token_log_probs
 from course_lib.posttraining.lora import LoRALinear, add_lora, merge
 from course_lib.posttraining.packing import best_fit, own_text, packed, packed_loss, places
@@ -161,7 +164,7 @@ show_figure(
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
-# 第 $t$ 格由它左边的那一格去猜。“4”是谁猜的？
+# 每一格由它左边的那一格去猜。“4”是谁猜的？
 #
 # - A. 用户说的“?”
 # - B. 助手抬头里的“助手”
@@ -209,7 +212,7 @@ by_hand = (0.693 + 0.223 + 0.916) / 3
 print(f"只数三格：{by_hand:.2f}；六格都数：{-np.mean(np.log(BY_HAND[1:])):.2f}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 房间里把它写成两步。`token_log_probs` 从分数 $[行, T, V]$ 取出真的下一个词元的 $\ln p$，得 $[行, T-1]$：第一格没有谁去猜。掩码是照词元写的 $[行, T]$，也要去掉第一格，`is_target` 做的就是这件事。错一位的毛病多半出在这里。
+# 房间里把它写成两步。`token_log_probs` 从分数 $[行, T, V]$ 取出真的下一个词元的 $\ln p_t$，得 $[行, T-1]$：第一格没有谁去猜。掩码是照词元写的 $[行, T]$，也要去掉第一格，`is_target` 做的就是这件事。错一位的毛病多半出在这里。
 
 # %% slideshow={"slide_type": "skip"}
 log_probs = torch.tensor([BY_HAND[1:]]).log()  # [1, T - 1]
@@ -575,8 +578,8 @@ poets = {"微调以前": zoo.load("poet"), "微调以后": zoo.load("poet-acrost
 for name, model in poets.items():
     print(f"{name}：", *acrostic.write(model, "春夏秋冬", 2, seed=0), sep="\n　")
     for what, heads in {"诗人选的四个字": acrostic.held_out_heads(), "任意四个字": acrostic.random_heads()}.items():
-        poems = acrostic.write_each(model, heads)
-        found, habits = acrostic.kept(poems, heads), acrostic.habits(poems)
+        texts = acrostic.write_each(model, heads)
+        found, habits = acrostic.kept(texts, heads), acrostic.habits(texts)
         print(f"　{what}：句子照办 {found.lines:.0%}，四句都照办 {found.poems:.0%}，成绝句的格式 {habits['form']:.0%}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -590,6 +593,25 @@ live_acrostic("春夏秋冬")
 # :class: look
 # 换到微调以后，停在一句的开头，看柱子：要的那个字独占大半；一句中间的柱子，又多又矮，和第 8 章的诗人一样。学的是规矩。若它真懂了“以这个字开头”，换四个生僻的字也该照办；试试看。
 # :::
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 学了新规矩，旧的还在吗？没有要求、从头写起的诗，没读过的 200 首，平均每个词元（句读也算）要付多少：
+
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
+
+
+def freely(poem):  # 只有诗，前面没有四个字
+    ids = acrostic.tokenizer().encode(f"{EDGE}{poem}{EDGE}")
+    return Rendered(ids, [True] * len(ids))
+
+
+rows = padded([freely(poem) for poem in poems("held-out")[:200]], acrostic.edge())
+with torch.no_grad():
+    for name, model in poets.items():
+        print(f"{name}：{sft_loss(model, rows):.2f} nat 每词元")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 示范里没有一首是从头写起的，它就把从头写起忘了。真的 SFT 也会这样忘，常见的办法是掺一些预训练的文本，或者用 LoRA 少动一些。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -646,6 +668,22 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 蓝线贴着虚线：照概率抽，示范者对几成，它就对几成。橙线要看错法。错得散，最可能的总是对的，学生远远超过老师；错得一致，过半以前全错，过半以后全对；从不进位的老师教出从不进位的学生，怎样取都一样。
 #
+# 为什么停在示范者那里？看一格的梯度。分数 $z$ 过 softmax 得 $s$，示范者写每个词元的概率是 $q$，许多次示范平均下来：
+#
+# $$
+# \frac{\partial L}{\partial z}=s-q
+# $$
+#
+# 示范者常写的被抬高，别的都被压低，**不问对错**；两样相等，梯度是 0，就停住了。手算：三个答案，85、75、其余，模型给 $(0.2,0.2,0.6)$，示范者六成写 85、四成写 75：
+
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
+s, q = torch.tensor([0.2, 0.2, 0.6]), torch.tensor([0.6, 0.4, 0.0])
+z = s.log().requires_grad_()
+(gradient,) = torch.autograd.grad(-(q * z.log_softmax(0)).sum(), z)
+assert_close(gradient, s - q)
+print("梯度", [round(x, 1) for x in gradient.tolist()], "：下降时 85 升得最多，75 也升")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 同一位对五成的示范者，看一道题的全部答案，一百个数一根柱子：
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
