@@ -85,7 +85,8 @@ def questions(
 ) -> list[Question]:
     """n drawn by lot, with repeats; None: each of the split's pairs once. plain: share of those that carry nothing.
 
-    three digits, other and new wording, two turns: of pairs held out, asked otherwise. Raises ValueError for another split.
+    three digits, other and new wording, two turns: of pairs held out, asked otherwise. Raises ValueError for a
+    split of another name.
     """
     check_known("split", split, SPLITS)
     chance, found = random.Random(f"{split} {seed}"), pairs(held_out=split != "train")
@@ -147,8 +148,9 @@ def reward(answer: str, target: str) -> float:
 class Demonstrator:
     """Right in a share p of its answers.
 
-    error: random: else the tens are any others, drawn anew each time. systematic: else it forgets the carry; it is asked
-    only sums that have one. carry: it always forgets the carry; a share p of its sums has none. So all err in the tens.
+    error: random: else the tens are any others, drawn anew each time. systematic: else it forgets the carry; it is
+    asked only sums that have one. carry: it always forgets the carry; a share p of its sums has none. So all err in
+    the tens.
     """
 
     p: float
