@@ -22,7 +22,7 @@ from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.posttraining.chat import END, ROLES, START, Chat, Message
 
 Question = list[Message]  # its last message is the user's
-SPLITS = ("train", "held-out", "three digits", "other wording", "two turns")
+SPLITS = ("train", "held-out", "three digits", "other wording", "new wording", "two turns")
 ERRORS = ("random", "systematic", "carry")
 CHARACTERS = "\n0123456789+=?再加等于几？，。你好请出题谢不客气答："
 CONTEXT = 64
@@ -85,7 +85,8 @@ def questions(
 ) -> list[Question]:
     """n drawn by lot, with repeats; None: each of the split's pairs once. plain: share of those that carry nothing.
 
-    three digits, other wording, two turns: of pairs held out, asked otherwise. Raises ValueError for another split.
+    three digits, other and new wording, two turns: of pairs held out, asked otherwise. Raises ValueError for a
+    split of another name.
     """
     check_known("split", split, SPLITS)
     chance, found = random.Random(f"{split} {seed}"), pairs(held_out=split != "train")
@@ -104,6 +105,8 @@ def worded(split: str, a: int, b: int, chance: random.Random) -> Question:
         return ask(f"{first}{a}+{chance.randrange(1, 9 - first)}{b}=?")
     if split == "other wording":
         return ask(f"{a}加{b}等于几？")
+    if split == "new wording":  # neither papers nor talks have it
+        return ask(f"请{a}再加{b}。")
     if split == "two turns":
         return followed(ask(f"{a}+{b}=?"), chance)
     return ask(f"{a}+{b}=?")
@@ -145,8 +148,9 @@ def reward(answer: str, target: str) -> float:
 class Demonstrator:
     """Right in a share p of its answers.
 
-    error: random: else any other number from 20 to 98, another each time. systematic: else it forgets the carry; it is
-    asked only sums that have one. carry: it always forgets the carry; a share p of its sums has none.
+    error: random: else the tens are any others, drawn anew each time. systematic: else it forgets the carry; it is
+    asked only sums that have one. carry: it always forgets the carry; a share p of its sums has none. So all err in
+    the tens.
     """
 
     p: float
@@ -174,7 +178,7 @@ class Demonstrator:
             return target
         if self.error == "systematic":
             return carryless(question)
-        return chance.choice([number for number in map(str, range(20, 99)) if number != target])
+        return chance.choice([tens for tens in "123456789" if tens != target[0]]) + target[1:]
 
     def conversations(self, n: int, seed: int = 0) -> list[list[Message]]:
         """n sums of the training split, each with its answer."""

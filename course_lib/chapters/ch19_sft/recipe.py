@@ -27,6 +27,6 @@ RECIPES = [
         weigh=n_targets,
         measure=acrostic.measure,
         at_least={"lines": 0.6, "form": 0.9},
-        settings=Settings(steps=4500, lr=2e-3, precision="bf16"),
+        settings=Settings(steps=1300, lr=2e-3, precision="bf16"),
     ),
 ]

@@ -13,7 +13,7 @@ from course_lib.toys import sums
 N_NEW = 24
 
 
-def measure(seed: int, *, progress, steps: int) -> dict[str, list[float]]:
+def measure(seed: int, *, progress, steps: int, n_asked: int) -> dict[str, list[float]]:
     """By mask, greedy, on pairs held out."""
     figures = {"right": [], "begins_right": [], "ends": [], "asks": []}
     for mask in progress(learning.MASKS, "掩码"):
@@ -22,7 +22,7 @@ def measure(seed: int, *, progress, steps: int) -> dict[str, list[float]]:
             steps=steps,
             history=[],
         )
-        asked = learning.exam()
+        asked = learning.exam(n=n_asked)
         said = [sums.decode(row) for row in learning.written(model, asked, n_new=N_NEW)]
         right = [sums.right(each) for each in asked]
         figures["right"].append(share(text.startswith(target + END) for text, target in zip(said, right)))
@@ -38,11 +38,11 @@ def share(marks) -> float:
 
 
 def judge(figures: dict[str, Summary]) -> Verdict:
-    """Holds, in every seed: under the right mask 0.9 or more answer rightly and end. Without the end 0.9 begin rightly, and
-    0.1 or less end. With the end alone, a token late, and upside down 0.2 or less are right. With everything 0.9 are
-    right, and when nothing stops it 0.9 go on to ask; under the right mask 0.1 or less do. Fails: without the end it ends
-    as often as with it, within 0.1, or the right mask's answers are not 0.1 better than those of every other mask but
-    everything, on average. Else partly."""
+    """Holds, in every seed: under the right mask 0.9 or more answer rightly and end, and 0.1 or less go on to ask.
+    Without the end 0.9 begin rightly, and 0.1 or less end. With the end alone, a token late, and upside down 0.2 or
+    less are right. With everything 0.9 are right, and 0.9 go on to ask. Fails: without the end it ends as often as with
+    it, within 0.1, or the answers of some other mask but everything are as right as the right mask's, within 0.1, on
+    average. Else partly."""
     right, begins, ends, asks = (figures[name].values for name in ("right", "begins_right", "ends", "asks"))
     mean = {name: figures[name].mean for name in figures}
     told = "；".join(
@@ -56,7 +56,7 @@ def judge(figures: dict[str, Summary]) -> Verdict:
     held = {
         "只有回答": (right[:, 0] >= 0.9).all(),
         "少了结束": (begins[:, 1] >= 0.9).all() and (ends[:, 1] <= 0.1).all(),
-        "另外三种错": (right[:, [2, 4, 5]] <= 0.2).all(),
+        "只学结束、错一位、学反了": (right[:, [2, 4, 5]] <= 0.2).all(),
         "全部都学": (right[:, 3] >= 0.9).all() and (asks[:, 3] >= 0.9).all() and (asks[:, 0] <= 0.1).all(),
     }
     if all(held.values()):
@@ -75,8 +75,8 @@ CLAIM = Claim(
     seeds=(0, 1, 2),
     measure=measure,
     judge=judge,
-    quick={"steps": 20},
-    full={"steps": 400},
+    quick={"steps": 10, "n_asked": 40},
+    full={"steps": 200, "n_asked": 300},
     quick_seeds=(0,),
     labels={
         "right": "答对并停下：只有回答、少了结束、只学结束、全部都学、错一位、学反了",
@@ -84,5 +84,6 @@ CLAIM = Claim(
         "ends": "12 个词元内停下",
         "asks": "不叫停，24 个词元内替人提问",
     },
-    limits="",
+    limits="一种题，一个底子，贪心地写。底子是预训练过的，看到提示就先写数，所以没学到开头的模型也未必乱写；"
+    "换一个底子，没学到的地方会写出别的东西。不叫停才看得见替人提问：平常遇到 <|im_end|> 就停。",
 )
