@@ -127,9 +127,9 @@ for asked in ("27+15=?", "27+15=?答："):
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 对话排成一行
 #
-# 模型只读一行词元。谁在说话，要写进去：这就是**对话模板**（chat template）。Qwen 等用的一种叫 ChatML。每条消息先是**抬头**（谁说话），再是内容，最后是结束符：
+# 模型只读一行词元。谁在说话，要写进去：这就是**对话模板**（chat template）。Qwen 等用的一种叫 ChatML。每条消息先是**抬头**（谁说话），再是内容，最后是结束符。
 
-# %% slideshow={"slide_type": "-"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 talk = [
     {"role": "user", "content": "27+15=?"},
     {"role": "assistant", "content": "42"},
@@ -161,7 +161,8 @@ show_figure(
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # 两处容易错。**抬头不学**：轮到谁说话，由我们写，不由它写。**结束符要学**：它答完了要自己写出“终”，生成的循环看见“终”才停。这张记号表叫**回答掩码**（answer mask）。
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
 # 每一格由它左边的那一格去猜。“4”是谁猜的？
@@ -171,7 +172,7 @@ show_figure(
 # - C. 助手抬头末尾的换行
 # :::
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 for at in [at for at, mine in enumerate(text.is_answer) if mine]:
     print(f"第 {at:2} 格 {tokens[at]!r:14} 由第 {at - 1:2} 格 {tokens[at - 1]!r} 去猜")
 
@@ -510,7 +511,8 @@ show_figure(
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # 12 个数，学的是 4 + 3 = 7 个。矩阵越大，省得越多。
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
 # $A$ 从高斯分布抽，$B$ 全是 0。训练还没有开始，模型的输出变了吗？若 $A$ 也是 0 呢？
@@ -520,7 +522,7 @@ show_figure(
 # - C. 没有变；A 也是 0，照样学
 # :::
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 layer = LoRALinear(torch.nn.Linear(3, 4, bias=False), rank=1, alpha=0.5)
 layer.base.weight.copy_(W)
 x = torch.tensor([[1.0, 1, 1]])
