@@ -393,10 +393,10 @@ explore(
 # 一个一个换，先看橙框，再看它写的第一格和“终”的位置。“全部都学”答得也对：多学了问题，生成又在“终”停住，毛病看不见，直到有一天循环没有停。若掩码只是省时间的小事，六种写的就该一样。
 # :::
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 没学过的题 300 道，只看答案是不是那个数、有没有停：
 
-# %% slideshow={"slide_type": "-"} tags=["nbval-check-output", "hide-input"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
 exam = learning.exam()
 for mask, model in taught.items():
     rows = learning.written(model, exam, end=chat.end)
@@ -586,7 +586,18 @@ for name, model in poets.items():
         print(f"　{what}：句子照办 {found.lines:.0%}，四句都照办 {found.poems:.0%}，成绝句的格式 {habits['form']:.0%}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 上面每格一百首，温度 1，种子固定，没有挑过。没有微调过的，句读跟着格子错了位。你自己来，四个字随便写，两个模型换着看：
+# 上面每格一百首，温度 1，种子固定，没有挑过。没有微调过的，句读跟着格子错了位。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1 分钟，先投票。常问：“照办的为什么不是十成？”答：示范里每句都照办，可是模型小、生僻字见得少；第 23 章让它自己写、按规则打分，接着往上走。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 你来出四个字
+#
+# 四个字随便写，两个模型换着看，用的是同一个种子：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 live_acrostic("春夏秋冬")
@@ -619,7 +630,7 @@ with torch.no_grad():
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，请学生出四个字。常问：“照办的为什么不是十成？”答：示范里每句都照办，可是模型小、生僻字见得少；第 23 章让它自己写、按规则打分，接着往上走。
+# 停 1.5 分钟，请学生出四个字，再出四个生僻的。常问：“它知道藏头诗是什么吗？”答：不知道。它学到的是：提示的第几个字，该写在第几句的开头。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
