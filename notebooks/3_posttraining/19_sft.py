@@ -654,11 +654,11 @@ with torch.no_grad():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 证据：上限锁住了什么
 #
-# 常听人说，SFT 的上限被示范者锁死。让示范者只对一部分，量一量。三种错法：每次错得不同；总在忘进位的地方错，时对时错；从来不进位，错得一致。学生回答也有两种：照概率抽，或者每步取最可能的。
+# 常听人说，SFT 的上限被示范者锁死。让示范者只对一部分，量一量。三种错法，都错在十位：十位乱写，每次不同；时常忘进位；从来不进位，题里不用进位的占几成，他就对几成。学生回答也有两种：照概率抽，或者每步取最可能的。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
-# 示范者对五成，错的五成散在几十个数上。每步取最可能的，学生对几成？
+# 示范者对五成，错的五成散在八个十位上。每步取最可能的，学生对几成？
 #
 # - A. 五成，上限锁死了
 # - B. 不到五成，学得不如老师
@@ -666,7 +666,7 @@ with torch.no_grad():
 # :::
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-KINDS = {"错得各不相同": "random", "时常忘进位": "systematic", "从来不进位": "carry"}
+KINDS = {"十位乱写": "random", "时常忘进位": "systematic", "从来不进位": "carry"}
 ceiling, SHARES = figures_of(load_record("C25b")), [0.3, 0.5, 0.7, 0.9]
 reached = {kind: [ceiling[how].values[:, at] for how in ("sampled", "greedy")] for at, kind in enumerate(KINDS)}
 show_figure(
@@ -701,12 +701,7 @@ print("梯度", [round(x, 1) for x in gradient.tolist()], "：下降时 85 升�
 # 同一位对五成的示范者，看一道题的全部答案，一百个数一根柱子：
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
-followers = {}
-for name, error in KINDS.items():
-    teacher = sums.Demonstrator(0.5, error)
-    followers[name] = learning.train(
-        lambda step, teacher=teacher: learning.rendered(teacher.conversations(BATCH, step)), history=[], steps=STEPS
-    )
+followers = {name: learning.from_demonstrator(0.5, error, steps=80) for name, error in KINDS.items()}
 SUMS = ["37+48=?", "24+59=?", "21+35=?"]
 
 
@@ -732,14 +727,14 @@ explore(
     said_likely,
     kind=Knob("示范者", list(KINDS), kind="buttons"),
     asked=Knob("问", SUMS, kind="buttons"),
-    start={"kind": "错得各不相同", "asked": "37+48=?"},
+    start={"kind": "十位乱写", "asked": "37+48=?"},
     name="19-answers",
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 绿的是对的，红的是忘了进位的，灰的是别的。错得各不相同时，灰的铺了一地，绿的仍最高。换成忘进位，红绿两根几乎一样高：谁高出一点，取最可能的就永远是谁。若学到的是“对的规则”，红的就该消失。
+# 绿的是对的，红的是忘了进位的，灰的是别的。十位乱写时，灰的隔十个一根，绿的仍最高。换成忘进位，红绿两根几乎一样高：谁高出一点，取最可能的就永远是谁。若学到的是“对的规则”，红的就该消失。
 # :::
 
 # %% slideshow={"slide_type": "skip"}
@@ -760,7 +755,7 @@ show_erratum("K19-1")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 证据：没见过的问法
 #
-# 学过的题、没学过的同类题、多一位的题、换一种问法。它答对多少？它对自己的回答有多大把握（最可能的那个回答，整个的概率）？
+# 没学过的同类题；只在卷子上见过的问法，“27加15等于几？”；三位数；谁也没有教过的问法，“请27再加15。”。它答对多少？它有多大把握（最可能的那个回答，整个的概率）？
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
@@ -773,10 +768,10 @@ show_erratum("K19-1")
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 shift = figures_of(load_record("C25"))
-ASKINGS = ["训练过的题", "没见过的数", "三位数", "换一种问法"]
+ASKINGS = ["训练过的题", "没见过的数", "卷子上的问法", "三位数", "新的问法"]
 show_figure(
     plots.plot_reached({"答对": shift["right"].values, "它的把握": shift["sure"].values}, ASKINGS, label="比例"),
-    alt="四种题各两根柱子，点是种子。"
+    alt="五种题各两根柱子，点是种子。"
     + "；".join(
         f"{name} 答对 {right:.0%}，把握 {sure:.0%}"
         for name, right, sure in zip(ASKINGS, shift["right"].mean, shift["sure"].mean)

@@ -68,7 +68,7 @@ def answers():
 
 def ceiling():
     sampled, greedy = np.array([[0.3, 0.5], [0.4, 0.6]]), np.array([[0.0, 1.0], [0.2, 1.0]])
-    return plots.plot_ceiling([0.3, 0.7], {"错得各不相同": (sampled, greedy), "从来不进位": (greedy, greedy)})
+    return plots.plot_ceiling([0.3, 0.7], {"十位乱写": (sampled, greedy), "从来不进位": (greedy, greedy)})
 
 
 def reached():
