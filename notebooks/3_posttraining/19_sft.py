@@ -680,7 +680,7 @@ show_figure(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 蓝线贴着虚线：照概率抽，示范者对几成，它就对几成。橙线要看错法。错得散，最可能的总是对的，学生远远超过老师；错得一致，过半以前全错，过半以后全对；从不进位的老师教出从不进位的学生，怎样取都一样。
+# 先看橙线。十位乱写，最可能的总是对的，学生远远超过老师；时常忘进位，三成时几乎全错，七成时几乎全对；从来不进位的老师教出从来不进位的学生。再看蓝线：两种忘进位的贴着虚线，老师对几成，照概率抽就对几成。十位乱写的低了一截：错的份额要分准到八个十位上，200 步还没有学准，所以“停在示范者那里”这句主张没有过关。
 #
 # 为什么停在示范者那里？看一格的梯度。分数 $z$ 过 softmax 得 $s$，示范者写每个词元的概率是 $q$，许多次示范平均下来：
 #
@@ -701,7 +701,7 @@ print("梯度", [round(x, 1) for x in gradient.tolist()], "：下降时 85 升�
 # 同一位对五成的示范者，看一道题的全部答案，一百个数一根柱子：
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
-followers = {name: learning.from_demonstrator(0.5, error, steps=80) for name, error in KINDS.items()}
+followers = {name: learning.from_demonstrator(0.5, error, steps=200) for name, error in KINDS.items()}
 SUMS = ["37+48=?", "24+59=?", "21+35=?"]
 
 
@@ -734,7 +734,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 绿的是对的，红的是忘了进位的，灰的是别的。十位乱写时，灰的隔十个一根，绿的仍最高。换成忘进位，红绿两根几乎一样高：谁高出一点，取最可能的就永远是谁。若学到的是“对的规则”，红的就该消失。
+# 绿的是对的，红的是忘了进位的，灰的是别的。十位乱写时，灰的隔十个一根，绿的仍最高。换成忘进位，红绿两根几乎一样高：谁高出一点，取最可能的就永远是谁。若学到的是“对的规则”，红的就该消失。这里只学最后一块的前馈和归一化，好让基座会的加法不被错的示范冲掉。
 # :::
 
 # %% slideshow={"slide_type": "skip"}
