@@ -74,9 +74,7 @@ def test_what_is_trained_is_a_model_of_its_own():
 
 def test_a_demonstrator_teaches_the_top_alone():
     model, base = learning.from_demonstrator(0.5, steps=3), learning.base()
-    changed = {
-        name for (name, a), b in zip(model.named_parameters(), base.parameters()) if not torch.equal(a, b)
-    }
+    changed = {name for (name, a), b in zip(model.named_parameters(), base.parameters()) if not torch.equal(a, b)}
     assert changed and all(name.startswith(("blocks.2.feedforward", "norm_out")) for name in changed)
     assert all(each.requires_grad for each in model.parameters())
 
@@ -99,8 +97,10 @@ def test_sampling_follows_its_seed_and_the_models_probabilities():
     model, _ = taught()
     asked = [learning.exam()[0]] * 400
     said = learning.answers(model, asked, sample=True, seed=1)
-    assert said == learning.answers(model, asked, sample=True, seed=1) != learning.answers(
-        model, asked, sample=True, seed=2
+    assert (
+        said
+        == learning.answers(model, asked, sample=True, seed=1)
+        != learning.answers(model, asked, sample=True, seed=2)
     )
     (likeliest,) = learning.answers(model, asked[:1])
     sure = float(learning.confidence(model, asked[:1])[0])
