@@ -26,8 +26,8 @@ def test_pairs_are_all_sums_of_two_digits_and_mirrors_stay_together():
 def test_right_is_what_python_says(split):
     for question in sums.questions(split, 50):
         text = "".join(message["content"] for message in question)
-        for sign in ("再加", "加"):
-            text = text.replace(sign, "+")
+        for sign in ("再加", "加", "请", "。"):
+            text = text.replace(sign, "+" if "加" in sign else "")
         first, *more = text.replace("+", " ").replace("=?", " ").replace("等于几？", " ").split()
         given = [int(first), *map(int, more)]
         if split == "two turns" and len(question) == 3:
@@ -84,8 +84,8 @@ def test_errors_are_of_their_kind():
     said = {
         error: Counter(Demonstrator(0, error).answer(question, chance) for _ in range(3000)) for error in sums.ERRORS
     }
-    assert set(said["random"]) == {str(number) for number in range(20, 99)} - {"42"}
-    assert max(said["random"].values()) < 3 * 3000 / 78
+    assert set(said["random"]) == {f"{tens}2" for tens in range(1, 10)} - {"42"}
+    assert max(said["random"].values()) < 1.3 * 3000 / 8
     assert set(said["systematic"]) == set(said["carry"]) == {"32"}
     assert all(sums.carries(*sums.numbers(each)) for each in Demonstrator(0.5, "systematic").questions("train", 100))
 

@@ -30,7 +30,7 @@ def test_a_poem_asks_for_its_own_first_characters():
 
 def test_every_row_fits_the_poets_context():
     assert max(len(row.ids) for split in ("train", "held-out", "new-poets") for row in acrostic.rows(split)) == 39
-    assert acrostic.CONTEXT == zoo.load("poet").config.context
+    assert zoo.load("poet").config.context == acrostic.CONTEXT
 
 
 def test_an_epoch_has_every_poem_once_at_most():

@@ -182,6 +182,10 @@ REFUTED = {
     "C17": [{"after": 0.4, "alone": 0.45}],
     "C17b": [{"linear": 0.9, "after": 0.85}],
     "C17c": [{"captions": 0.5}, {"captions": same(0.8, 0.76, 0.9, 0.77, 0.8)}],
+    "C25": [{"right": same(1, 0.99, 0.98, 0, 0.95)}],
+    "C25b": [{"sampled": same([0.3, 0.5, 0.7, 0.9], [0.15, 0.5, 0.7, 0.9], [0.3, 0.5, 0.7, 0.9])}],
+    "C25c": [{"ends": same(1, 1, 1, 1, 1, 0)}, {"right": same(1, 0, 0, 1, 0.95, 0)}],
+    "C25d": [{"held_out_loss": same(0.1, 0.16, 0.3)}, {"padding": 0.2}],
 }
 WRITING = {"retrieval": same(0.5, 0.6, 0.9), "matching": same(0.8, 0.87, 0.9), "captions": same(0.5, 0.7, 0.9)}
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
@@ -204,6 +208,11 @@ SHARED = {"passes_learnt": 0.8, "passes_random": 0.1, "says_learnt": 0.9}
 SOONER = {"after": 0.7, "alone": 0.5, "longer": 0.65}
 FEWER_TOKENS = {"after": 0.9, "linear": 0.7, "longer": 0.85}
 CLEANED = same(0.65, 0.68, 0.6, 0.55, 0.5)
+UNTAUGHT = {"right": same(1, 0.99, 0.98, 0, 0.2), "sure": same(0.99, 0.98, 0.97, 0.8, 0.7)}
+IMITATED = same([0.3, 0.5, 0.7, 0.9], [0.3, 0.5, 0.7, 0.9], [0.3, 0.5, 0.7, 0.9])
+MASKED = {"right": same(1, 0, 0, 1, 0, 0), "begins_right": same(1, 1, 0, 1, 0, 0)}
+MASKED |= {"ends": same(1, 0, 1, 1, 1, 0), "asks": same(0, 0, 0, 1, 0, 1)}
+PACKED = {"held_out_loss": same(0.1, 0.11, 0.2), "kiloflops": same(400, 350, 350), "padding": same(0.3, 0.1, 0.1)}
 PARTLY = {
     "C00": [{"blind": lambda values: values + np.array([0, 0, 0.3, 0, 0, 0])}],
     "C01": [{"margin_shuffled": 0.6}, {"margin_trained_smallest_word": -0.1}],
@@ -267,6 +276,13 @@ PARTLY = {
     "C18": [{"right": same([0.5, 0.4], [0.7, 0.68])}],
     "C18b": [{"right_by_size": same([0.3] * 4, [0.32] * 4, [0.31] * 4, [0.7] * 4)}],
     "C18c": [{"right": same(0.8, 0.7, 0.85, 0.5)}, {"right": 0.1}],
+    "C25": [UNTAUGHT | {"sure": same(0.99, 0.98, 0.97, 0.1, 0.3)}, UNTAUGHT | {"right": same(1, 0.99, 0.5, 0, 0.2)}],
+    "C25b": [
+        {"sampled": IMITATED, "greedy": same([0.95, 1, 1, 1], [0, 0.5, 1, 1], [0.3, 0.5, 0.7, 0.9])},
+        {"sampled": lambda values: IMITATED(values) - 0.07, "greedy": IMITATED},
+    ],
+    "C25c": [MASKED | {"asks": 0.0}, MASKED | {"right": same(1, 0, 0, 0.5, 0, 0)}],
+    "C25d": [PACKED | {"held_out_loss": same(0.1, 0.11, 0.12)}, PACKED | {"kiloflops": 400.0}],
 }
 HOLDS = {
     "C11": [
@@ -311,6 +327,10 @@ HOLDS = {
     "C18": [{"right": same([0.6, 0.5], [0.8, 0.7])}],
     "C18b": [{"right_by_size": same([0.3] * 4, [0.32] * 4, [0.5] * 4, [0.7] * 4)}],
     "C18c": [{"right": same(0.8, 0.85, 0.9, 0.5)}],
+    "C25": [UNTAUGHT],
+    "C25b": [{"sampled": IMITATED, "greedy": IMITATED}],
+    "C25c": [MASKED],
+    "C25d": [PACKED],
 }
 
 

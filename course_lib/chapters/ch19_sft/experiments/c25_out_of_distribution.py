@@ -55,7 +55,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"steps": 20},
-    full={"steps": 200},
+    full={"steps": 150},
     quick_seeds=(0,),
     labels={
         "right": "答对的：训练过的、没见过的数、底子读过的问法、三位数、新问法",

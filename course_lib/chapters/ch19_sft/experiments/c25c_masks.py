@@ -76,7 +76,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"steps": 10, "n_asked": 40},
-    full={"steps": 200, "n_asked": 300},
+    full={"steps": 150, "n_asked": 200},
     quick_seeds=(0,),
     labels={
         "right": "答对并停下：只有回答、少了结束、只学结束、全部都学、错一位、学反了",

@@ -97,7 +97,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"steps": 10},
-    full={"steps": 200},
+    full={"steps": 150},
     quick_seeds=(0,),
     labels={
         "held_out_loss": "没见过的对话上的损失，各占一行：各占一行、拼起来有墙、拼起来没有墙",
