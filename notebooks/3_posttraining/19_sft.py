@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[08 GPT-2](../2_models/08_gpt2.ipynb)（下一个词的概率、因果掩码、采样、会写绝句的诗人）。
 #
-# **阅读** 约 44 分钟，练习另加 46 分钟。**运行** 实测约 60 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 42 分钟，练习另加 46 分钟。**运行** 实测约 50 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -741,7 +741,7 @@ explore(
 show_claim("C25b")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 所以那句话要拆开说。
+# 我们事先定的是抽样和取最可能的都停在示范者上下 5 个百分点，两样都没有做到。“上限锁死”要拆开说：
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K19-1")
@@ -777,6 +777,9 @@ show_figure(
         for name, right, sure in zip(ASKINGS, shift["right"].mean, shift["sure"].mean)
     ),
 )
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 没见过的数会，卷子上的问法也会：示范里没有，可是基座读过。三位数几乎一道不对，把握还有九成；新的问法也差不多。**它不知道自己不知道**：示范里人人都答，没有人说过“不会”。
 
 # %% slideshow={"slide_type": "skip"}
 show_claim("C25")
@@ -960,20 +963,6 @@ check("19-sft-7-next", next_answer)
 # %% [markdown]
 # ## 证据与考据
 #
-# ### 掩码教会了什么
-#
-# “画一画掩码”里每张掩码学了一遍；下面是三个种子、更多的题：
-
-# %%
-show_claim("C25c")
-
-# %% [markdown]
-# ### 装箱快多少
-
-# %%
-show_claim("C25d")
-
-# %% [markdown]
 # ### 平均与换行
 #
 # 平均的平均：
