@@ -60,6 +60,7 @@ def test_the_loss_is_the_mean_surprise_of_poem_and_edge(model):
 def test_obeyed_is_what_begins_as_asked():
     assert acrostic.begins(SPRING, "春处夜花") == [True] * 4
     assert acrostic.begins(SPRING, "春夏夜冬") == [True, False, True, False]
+    assert acrostic.begins(SPRING, "眠处来花") == [False, True, False, True]
     assert acrostic.begins("春眠不觉晓，处", "春处夜花") == [True, True, False, False]
     assert acrostic.kept([SPRING, SPRING], "春处夜花") == (1, 1)
     assert acrostic.kept([SPRING, SPRING], ["春处夜花", "春夏夜冬"]) == (0.75, 0.5)
