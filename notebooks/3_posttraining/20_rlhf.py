@@ -589,7 +589,7 @@ live_preferences(
 #
 # 把语言模型最后一层的“过词表”换成一个向量，读在回答的**最后一个词元**：因果掩码下，只有它看过整个回答。
 
-# %% slideshow={"slide_type": "-"}
+# %% slideshow={"slide_type": "skip"}
 show_source(RewardModel.forward)
 
 # %% [markdown] slideshow={"slide_type": "-"}
@@ -604,7 +604,8 @@ print(f"没见过的 {len(unseen)} 对，与规则一致 {poem_preferences.right
 
 # %% [markdown] slideshow={"slide_type": "-"}
 # 大体跟着规则，第四首却看走了眼：规则给 3 分，它给最低。判对七成多，就是四对里错一对。
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 真的 InstructGPT：33,000 个问题，每个由人排 4 到 9 个回答，奖励模型 6B（策略最大 175B）。标注的人两两同意的约 73%；奖励模型去猜没见过的那组人，猜对 69.6%。标签里有错，是常态。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -775,7 +776,8 @@ print(
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 在浏览器里训练
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 三个答案：好 1 分，中 0.4 分，差 −0.6 分。三角形里一个点是一个策略。训练由你的浏览器现算。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
@@ -1029,7 +1031,18 @@ show_figure(
 show_claim("C26b")
 
 # %% [markdown]
-# λ 的两头，和被截断的回答：
+# ### 有基线，学得快多少
+#
+# 方差小，学得就快吗？再给每个回答多加 5 分，又怎样？
+
+# %%
+show_claim("C26c")
+
+# %% [markdown]
+# 两种学习率里，只有小的那种分得清；加 5 分以后，没有基线的在两种里都学坏了。
+
+# %% [markdown]
+# ### λ 的两头，和被截断的回答
 
 # %%
 show_erratum("K20-5")
