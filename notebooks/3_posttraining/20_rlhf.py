@@ -777,13 +777,13 @@ print(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 在浏览器里训练
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "-"}
 # 三个答案：好 1 分，中 0.4 分，差 −0.6 分。三角形里一个点是一个策略。训练由你的浏览器现算。
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 live_triangle(("exact", "REINFORCE"), name="20-triangle")
 
-# %% [markdown] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "-"}
 # :::{admonition} 看什么
 # :class: look
 # 三个角是只说一种。圆点是参考（多半说“中”），星是最好的策略，灰线照精确的梯度走，紫线是 REINFORCE，一步抽几十个答案；右边是离星还有多远。先把基线换成“没有”：也走得到星旁边，却一直抖，不停下来。再拖 β：大了，星往参考靠，小了，星往“好”的角靠。若 REINFORCE 的平均不对，紫线会停在星以外。
@@ -792,7 +792,7 @@ live_triangle(("exact", "REINFORCE"), name="20-triangle")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟。先不减基线，再减。常问：“为什么不一直走到最高分那个角？”答：有 β：离参考越远扣得越多，最好的策略停在中间，式子在第 22 章推。
+# 停 1.5 分钟。打开网页上的这一节，先选“没有”基线，再选“其余几个的均值”。常问：“为什么不一直走到最高分那个角？”答：有 β：离参考越远扣得越多，最好的策略停在中间，式子在第 22 章推。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -980,6 +980,31 @@ check("20-rlhf-7-next", next_answer)
 
 # %% [markdown]
 # ## 证据与考据
+
+# %% [markdown]
+# ### 几对比较，几成错标签
+#
+# 奖励模型准不准，看比较有几对、标签错几成。平仄的世界，没见过的回答，和真的偏好比，不和翻转的标签比。标签不错时，一百对就够了；错四成，一百对学坏，一万对几乎不受影响：偶然的错，多收些就洗掉了。
+
+# %% tags=["hide-input"]
+judged = figures_of(load_record("C27"))["listed"].values  # [种子，对数，翻转]
+FLIPS = (0.0, 0.1, 0.2, 0.3, 0.4)
+show_figure(
+    plots.plot_curves(
+        FLIPS,
+        {f"{n:,} 对": judged[:, at] for at, n in enumerate((100, 1000, 10_000))},
+        across="标签翻转",
+        up="没见过的对，判对",
+        level=("瞎猜", 0.5),
+    ),  # fmt: skip
+    alt="横轴是翻转的标签，0 到 40%。"
+    + "；".join(
+        f"{n:,} 对：" + "，".join(f"{x:.0%}" for x in row) for n, row in zip((100, 1000, 10_000), judged.mean(0))
+    ),
+)
+
+# %%
+show_claim("C27")
 
 # %% [markdown]
 # ### 分数的零点
