@@ -12,6 +12,15 @@ def same(*values):
     return lambda recorded: recorded * 0 + np.array(values)
 
 
+def rises(n):
+    return same(np.linspace(0, 2, n))
+
+
+def falls(n):
+    """Up to two fifths of the way, then down, below where it began."""
+    return same(1.5 - 4 * (np.linspace(0, 1, n) - 0.4) ** 2)
+
+
 # Changes to the recorded figures, by claim: name → new value of every seed (a function gets the recorded values).
 REFUTED = {
     "C00": [
@@ -186,6 +195,32 @@ REFUTED = {
     "C25b": [{"sampled": same([0.3, 0.5, 0.7, 0.9], [0.15, 0.5, 0.7, 0.9], [0.3, 0.5, 0.7, 0.9])}],
     "C25c": [{"ends": same(1, 1, 1, 1, 1, 0)}, {"right": same(1, 0, 0, 1, 0.95, 0)}],
     "C25d": [{"held_out_loss": same(0.1, 0.16, 0.3)}, {"padding": 0.2}],
+    "C26": [
+        {"slope": same(1.5, 1, 1, 1, 1, 0.75)},
+        {"slope": 1.0},
+        {"aside": 5.0},
+        {"variance": same(1, 1.2, 0.5, 0.8, 50, 0.5)},
+        {"variance": same(1, 0.6, 0.5, 0.8, 0.9, 0.5)},
+    ],
+    "C26b": [
+        {"bias": lambda values: values + 0.1},
+        {"bias": lambda values: values[:, :, ::-1]},
+        {"variance": lambda values: values[:, :, ::-1]},
+    ],
+    "C26c": [
+        {"mean": 2.0},
+        {"mean": same([[1, 2, 2.5], [1, 2, 2.5]], [[1, 2, 2.5], [1, 2, 2.5]])},
+        {"mean": same([[1, 2, 2.5], [0.5, 1.5, 2]], [[1, 2, 2.5], [0.5, 1.5, 2]])},
+    ],
+    "C27": [
+        {"listed": same([0.6] * 5, [0.7] * 5, [0.8] * 5)},
+        {"listed": same([0.8, 0.8, 0.8, 0.7, 0.6], [0.8, 0.8, 0.8, 0.7, 0.6], [0.8, 0.8, 0.8, 0.7, 0.6])},
+    ],
+    "C27b": [{"listed_true": rises(11), "poems_true": rises(11)}],
+    "C27c": [
+        {"true": rises(6), "chance_true": lambda values: rises(6)(values) + 1},
+        {"true": falls(6), "chance_true": falls(6)},
+    ],
 }
 WRITING = {"retrieval": same(0.5, 0.6, 0.9), "matching": same(0.8, 0.87, 0.9), "captions": same(0.5, 0.7, 0.9)}
 BY_RATE, BY_SIZE = same(0, 0.1, 0.2, 0.35, 0.5, 0.6), same(0, 0.5, 0.9)
@@ -207,6 +242,7 @@ BETTER = {"retrieval": same(0.4, 0.6), "matching": same(0.7, 0.8), "captions": s
 SHARED = {"passes_learnt": 0.8, "passes_random": 0.1, "says_learnt": 0.9}
 SOONER = {"after": 0.7, "alone": 0.5, "longer": 0.65}
 FEWER_TOKENS = {"after": 0.9, "linear": 0.7, "longer": 0.85}
+NOISY = same([0.6, 0.58, 0.56, 0.54, 0.5], [0.7, 0.68, 0.66, 0.6, 0.55], [0.85, 0.83, 0.8, 0.75, 0.7])
 CLEANED = same(0.65, 0.68, 0.6, 0.55, 0.5)
 UNTAUGHT = {"right": same(1, 0.99, 0.98, 0, 0.2), "sure": same(0.99, 0.98, 0.97, 0.8, 0.7)}
 IMITATED = same([0.3, 0.5, 0.7, 0.9], [0.3, 0.5, 0.7, 0.9], [0.3, 0.5, 0.7, 0.9])
@@ -283,6 +319,12 @@ PARTLY = {
     ],
     "C25c": [MASKED | {"asks": 0.0}, MASKED | {"right": same(1, 0, 0, 0.5, 0, 0)}],
     "C25d": [PACKED | {"held_out_loss": same(0.1, 0.11, 0.12)}, PACKED | {"kiloflops": 400.0}],
+    "C26": [{"variance": same(1, 0.6, 0.4, 1.1, 50, 0.6)}, {"variance": same(1, 0.4, 0.5, 0.8, 50, 0.6)}],
+    "C26b": [{"variance": lambda values: np.concatenate([values[:, :1], values[:, 1:, ::-1]], axis=1)}],
+    "C26c": [{"mean": same([[1, 2, 2.5], [0.5, 2, 2.5]], [[1.5, 1.4, 3], [0.2, 1.4, 3]])}],
+    "C27": [{"listed": NOISY, "poems": 0.6}],
+    "C27b": [{"listed_true": falls(11), "poems_true": rises(11)}],
+    "C27c": [{"true": lambda values: np.concatenate([rises(6)(values[:1]), falls(6)(values[1:])]), "chance_true": 3.0}],
 }
 HOLDS = {
     "C11": [
@@ -331,6 +373,10 @@ HOLDS = {
     "C25b": [{"sampled": IMITATED, "greedy": IMITATED}],
     "C25c": [MASKED],
     "C25d": [PACKED],
+    "C26c": [{"mean": same([[1, 2, 2.5], [0.5, 2, 2.5]], [[1, 2, 2.5], [0.5, 2, 2.5]])}],
+    "C27": [{"listed": NOISY, "poems": same(0.52, 0.57, 0.7)}],
+    "C27b": [{"listed_true": falls(11), "poems_true": falls(11)}],
+    "C27c": [{"true": falls(6), "chance_true": rises(6)}],
 }
 
 
