@@ -79,7 +79,7 @@ def live_preferences(
         check_finite(f"scores[{i}]", score)
     choices = demonstrated(worth, STILL, random_numbers(seed))
     fitted = fit(K, choices, ridge)
-    first = [text.split("\n")[0] for text in items]
+    first = [text.split("\n")[0].rstrip("，。") for text in items]
     told = "，".join(f"「{text}」{score:+.2f}" for text, score in zip(first, fitted.scores.tolist()))
     use_style()
     return LivePreferences(

@@ -72,7 +72,7 @@ def live_acrostic(
         after=[bar, edge],
         end=[edge],
         breaks=[BAR, EDGE, *dict.fromkeys(MARKS)],
-        lines=7,
+        lines=6,
         heads=4,
         seed=seed,
         temperature=temperature,

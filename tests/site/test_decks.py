@@ -64,7 +64,7 @@ TURN_TO = """i => {
   return slide.textContent;
 }"""
 BARE = """widgets => widgets.filter((widget) =>
-  ![...widget.querySelectorAll('img, svg, canvas, .course-widget-writing, .course-widget-matrix')]
+  ![...widget.querySelectorAll('img, svg, canvas, .course-widget-writing, .course-widget-matrix, .course-widget-ranks')]
     .some((part) => part.getBoundingClientRect().height > 80)
 ).length"""  # a model that writes shows its text, a matrix its cells, which are no pictures
 SCALE = """img => Math.min(img.clientWidth / img.naturalWidth, img.clientHeight / img.naturalHeight)"""

@@ -62,6 +62,7 @@ def test_each_choice_refits_and_the_guess_comes_first(published, scheme):
 
 def test_the_rule_fills_in_choices_and_says_that_it_was_the_rule(published):
     page = published(four)
+    assert not page.locator(".course-widget-lane s").first.is_visible()
     for _ in range(2):
         page.get_by_role("button", name="示范").click()
     close(page, demonstrated(WORTH, 20, random_numbers(0)))
@@ -125,6 +126,14 @@ def test_the_best_of_more_is_better_by_the_scores_themselves(published):
         found.append(float(re.search(r"学到的分数平均 ([+−]?[\d.]+)", told.inner_text())[1].replace("−", "-")))
         page.get_by_role("slider", name="几个里挑最高分").press("ArrowRight")
     assert found == sorted(found) and found[0] == 0 and found[-1] == max(score for score, _ in shown(page))
+
+
+def test_paper_shows_what_the_rule_would_choose(published):
+    page = published(four)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    close(page, demonstrated(WORTH, 20, random_numbers(0)))
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator(".course-widget-ranks")).to_contain_text("选了 20 次，其中示范 20 次")
 
 
 @pytest.mark.parametrize("width", [320, 390, 900])

@@ -51,6 +51,7 @@ def test_what_stands_in_the_way_is_named_and_switched_off_it_goes(published):
     page = published(three)
     why = page.locator(".course-widget-world")
     expect(why).to_contain_text("除以组内标准差")
+    expect(why).to_contain_text("评论家在这里就是精确的均值。DPO 一步看全部偏好对")
     page.get_by_role("checkbox", name="GRPO：除以组内标准差").uncheck()
     expect(why).not_to_contain_text("除以组内标准差")
     page.get_by_role("checkbox", name="PPO：优势白化").uncheck()

@@ -94,7 +94,7 @@ def test_lines_that_begin_as_asked_are_counted(published):
             lines, line = [*lines, line], ""
     lines = [*lines, line][:4] if line else lines[:4]
     kept = sum(each[0] == head for each, head in zip(lines, "春夜花白"))
-    expect(page.get_by_text("句照你的字开头")).to_contain_text(f"{len(lines)} 句里，{kept} 句")
+    expect(page.get_by_text("句照你的字开头")).to_contain_text(f"{len(lines)} 句里 {kept} 句")
     assert page.locator(".course-widget-kept").count() == kept
     assert page.locator(".course-widget-missed").count() == len(lines) - kept
 

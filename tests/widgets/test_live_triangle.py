@@ -92,6 +92,19 @@ def test_draws_follow_the_probabilities():
     assert draw(probs, 4, iter([0.0, 0.15, 0.699999, 0.999999999])).tolist() == [0, 1, 1, 2]
 
 
+def test_a_draw_of_0_never_gives_what_has_no_probability(run_js):
+    """The first place of the table of pairs is (0, 0): a random number of 0 must pass over it."""
+    world, settings = uneven(), Settings(pairs=3)
+    wanted = path("DPO", world, settings, steps=1, numbers=iter([0.0, 0.0, 0.5]))
+    ours = run_js(
+        "live_triangle",
+        f"(() => {{ const [world, settings] = {as_json(world, settings)}; const given = [0, 0, 0.5]; let i = 0;"
+        "return widget.maths.path('DPO', world, settings, 1, world.reference, () => given[i++]); })()",
+    )
+    torch.testing.assert_close(torch.tensor(ours, dtype=torch.float64), wanted, rtol=0, atol=1e-9)
+    assert draw(torch.tensor([0.0, 0.4, 0.6]), 1, iter([0.0])).tolist() == [1]
+
+
 def tail(method, steps=300, **case):
     world = three_answers()
     return float(lacks(path(method, world, Settings(**case), steps=steps), world)[-steps // 4 :].mean())

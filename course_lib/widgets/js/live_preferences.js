@@ -10,14 +10,16 @@ const OWN_STYLE = `
 .course-widget-card.course-widget-ranks { width: 100%; padding: .8em; }
 .course-widget-ranks p { margin: .2em 0; font-size: .92em; line-height: 1.5; }
 .course-widget-ranks p.course-widget-small { font-size: .88em; color: #4F5B67; }
-.course-widget-rank { display: grid; grid-template-columns: minmax(4.5em, 9em) minmax(0, 1fr) 6.5em; gap: .6em; align-items: center; min-height: 1.9em; font-variant-numeric: tabular-nums; font-size: .92em; }
+.course-widget-rank { display: grid; grid-template-columns: minmax(4.5em, 9em) minmax(0, 1fr) 7.6em; gap: .6em; align-items: center; min-height: 1.9em; font-variant-numeric: tabular-nums; font-size: .92em; }
 .course-widget-rank > span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.course-widget-rank > span:last-child { text-align: right; }
+.course-widget-rank > span:last-child { text-align: right; overflow: visible; }
 .course-widget-lane { position: relative; height: 1.4em; background: linear-gradient(#C3CBD3, #C3CBD3) 50% 0 / 1px 100% no-repeat; }
 .course-widget-lane i, .course-widget-lane u, .course-widget-lane s { position: absolute; display: block; text-decoration: none; }
 .course-widget-lane i { top: .3em; height: .8em; background: #0961C4; border-radius: .15em; }
 .course-widget-lane u { top: .62em; height: .16em; background: #C46904; }
 .course-widget-lane s { top: .1em; width: 3px; margin-left: -1.5px; height: 1.2em; background: #000000; }
+.course-widget-on-slide.course-widget-preferences { display: grid; grid-template-columns: 23em minmax(0, 1fr); gap: 0 1em; font-size: 19px; align-items: start; }
+.course-widget-on-slide .course-widget-ranks { grid-column: 2; grid-row: 1 / 5; }
 `;
 
 // ---- the mathematics
@@ -109,7 +111,7 @@ export default {
     const [items, rule] = ["items", "rule"].map((key) => model.get(key));
     const worth = model.get("scores");
     const K = items.length;
-    const short = (i) => `${i + 1} ${items[i].split("\n")[0]}`;
+    const short = (i) => `${i + 1} ${items[i].split("\n")[0].replace(/[，。]$/, "")}`;
     let ridge = model.get("ridge");
     let n = 1;
     let random, asked, pair, fitted; // asked: [{ pair, choice, expected, byRule }], choice null where he left it open
@@ -191,7 +193,7 @@ export default {
         bar.style.width = `${Math.abs(at(s) - 50)}%`;
         error.style.left = `${at(s - errors[i])}%`;
         error.style.width = `${at(s + errors[i]) - at(s - errors[i])}%`;
-        mark.hidden = !marked;
+        mark.style.display = marked ? "" : "none";
         mark.style.left = `${at(worth[i] - mean)}%`;
         value.textContent = `${signed(s)} ± ${errors[i].toFixed(2)}`;
       });
@@ -231,5 +233,13 @@ export default {
     );
     begin();
     show();
+
+    // Paper cannot be clicked: without a choice of the reader's it shows the rule's.
+    const rehearse = () => {
+      if (!asked.length) [demo, demo].forEach((button) => button.click());
+    };
+    if (/\bprint-pdf\b/.test(location.search)) rehearse();
+    addEventListener("beforeprint", rehearse);
+    return () => removeEventListener("beforeprint", rehearse);
   },
 };

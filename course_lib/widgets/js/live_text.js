@@ -46,6 +46,7 @@ const OWN_STYLE = `
 .course-widget-knobs input[type=range] { flex: 1 1 6em; width: 6em; min-width: 0; }
 .course-widget-knobs .course-widget-value { text-align: right; }
 .course-widget-live-text fieldset:disabled { opacity: 1; }
+.course-widget-on-slide .course-widget-counted + p { display: none; }
 .course-widget-status { margin: .4em 0 0; min-height: 3em; font-size: .92em; }
 .course-widget-status.course-widget-wrong { padding-left: .6em; border-left: 4px solid #C8102E; }
 `;
@@ -120,9 +121,8 @@ export default {
     // ---- what the reader sees
     const tiles = node("div", { class: "course-widget-tiles" });
     tiles.style.minHeight = `${model.get("lines") * 1.95}em`;
-    const note = node("p");
-    const text = node("fieldset", {}, node("legend", {}, "正文"), tiles, node("p", {}, "粗体是你的开头。点一个字，就从它（蓝框）看。"), note);
-    note.hidden = !nHeads;
+    const note = node("p", { class: "course-widget-counted" });
+    const text = node("fieldset", {}, node("legend", {}, "正文"), tiles, ...(nHeads ? [note] : []), node("p", {}, "粗体是你的开头。点一个字，就从它（蓝框）看。"));
     const [reads, looked] = [node("div", { class: "course-widget-heading" }), node("p", { class: "course-widget-looked" })];
     const heads = node("div", { class: "course-widget-heads" });
     const strips = model.get("still").attention.map((each, l) => {
@@ -209,7 +209,7 @@ export default {
         field.classList.toggle("course-widget-kept", lines.get(i) === true);
         field.classList.toggle("course-widget-missed", lines.get(i) === false);
       });
-      if (nHeads) note.textContent = `${lines.size} 句里，${[...lines.values()].filter(Boolean).length} 句照你的字开头（绿线），其余红线。`;
+      if (nHeads) note.textContent = `${lines.size} 句里 ${[...lines.values()].filter(Boolean).length} 句照你的字开头（绿线）。`;
     };
     const drawHeads = ({ tokens, at, attention }) => {
       attention.forEach((each, l) =>

@@ -16,8 +16,13 @@ const OWN_STYLE = `
 .course-widget-world td, .course-widget-world th { padding: .15em .6em .15em 0; border: 0; text-align: left; vertical-align: top; background: transparent; color: inherit; font-weight: 400; line-height: 1.45; }
 .course-widget-world th b { display: inline-block; width: 1.3em; height: .3em; margin-right: .4em; vertical-align: .25em; }
 .course-widget-world td.course-widget-why { color: #4F5B67; padding-left: 3.4em; }
+.course-widget-reached { grid-column: 1 / -1; }
 .course-widget-world thead th { color: #4F5B67; }
-.course-widget-on-slide .course-widget-world svg { max-width: 24em; }
+.course-widget-on-slide.course-widget-triangle { display: grid; grid-template-columns: 17em minmax(0, 1fr); gap: 0 1em; font-size: 20px; }
+.course-widget-on-slide .course-widget-turned { grid-row: 1 / 3; align-content: start; grid-template-columns: minmax(0, 1fr); }
+.course-widget-on-slide .course-widget-card.course-widget-world { gap: .2em 1em; grid-template-columns: repeat(2, minmax(0, 1fr)); padding: .4em .8em; }
+.course-widget-on-slide .course-widget-world svg { max-width: 18em; }
+.course-widget-on-slide .course-widget-world p:last-child { display: none; }
 `;
 
 // ---- the mathematics: a policy is its logits, one an answer
@@ -250,7 +255,7 @@ export default {
       }),
       ...(has("exact", "REINFORCE", "PPO", "GRPO") ? [along("学习率", ratios(0.01, 3, 30), settings.rate, whole, (rate) => turned({ rate }))] : []),
       ...(has("REINFORCE", "PPO", "GRPO") ? [along("每步抽几个", [2, 4, 8, 16, 32, 64, 128, 256], settings.n, whole, (n) => turned({ n }))] : []),
-      ...(has("REINFORCE") ? [chooser("基线", [["none", "没有"], ["mean", "这一批的均值"], ["others", "其余几个的均值"]], settings.baseline, (baseline) => turned({ baseline }))] : []),
+      ...(has("REINFORCE") ? [chooser("基线", [["none", "不减"], ["mean", "减这一批的均值"], ["others", "减其余几个的均值"]], settings.baseline, (baseline) => turned({ baseline }))] : []),
       ...(has("GRPO") ? [along("每组几个 G", [2, 4, 8, 16, 32], settings.group, whole, (group) => turned({ group }))] : []),
       ...(has("PPO", "GRPO")
         ? [
@@ -370,7 +375,7 @@ export default {
       );
       const list = methods.map(({ name }, i) => `${name} ${written(paths[i].lacks[shown])}`).join("，");
       curve.setAttribute("aria-label", `第 ${shown} 步，到 π* 的 KL：${list}`);
-      if (timer === null) told.textContent = `π* = ${bestOf(world).map((p, i) => `${names[i]} ${Math.exp(p).toFixed(3)}`).join("，")}。虚线是 β 从小到大时 π* 走的路；「到了」指 KL 小于 0.001。`;
+      if (timer === null) told.textContent = `π* = ${bestOf(world).map((p, i) => `${names[i]} ${Math.exp(p).toFixed(3)}`).join("，")}。虚线是 β 从小到大时 π* 走的路；「到了」指 KL 小于 0.001。${has("PPO") ? "PPO 的评论家在这里就是精确的均值。" : ""}${has("DPO") ? "DPO 一步看全部偏好对，回答是参考策略写的。" : ""}`;
     };
 
     // ---- running
@@ -419,7 +424,7 @@ export default {
     root.append(
       node("div", { class: "course-widget-turned" }, ...knobs),
       node("div", { class: "course-widget-controls" }, run, at.field, luck, home),
-      node("div", { class: "course-widget-card course-widget-world" }, node("div", {}, triangle, node("p", {}, "★ 是 π*，灰点是参考策略，圈是出发的地方：点一处，就从那里出发。")), node("div", {}, node("p", {}, "到 π* 的 KL（对数刻度）"), curve), node("div", { style: "grid-column: 1 / -1" }, table, told)),
+      node("div", { class: "course-widget-card course-widget-world" }, node("div", {}, triangle, node("p", {}, "★ 是 π*，灰点是参考策略，圈是出发的地方：点一处，就从那里出发。")), node("div", {}, node("p", {}, "到 π* 的 KL（对数刻度）"), curve), node("div", { class: "course-widget-reached" }, table, told)),
     );
     train();
     return halt;
