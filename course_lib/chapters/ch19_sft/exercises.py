@@ -146,7 +146,11 @@ EXERCISES = [
             Mistake("one_end", 6, "每条回答都有一个 <|im_end|>。"),
             Mistake("all_words", 20, "这是所有人的内容。只学助手的。"),
             Mistake("all_tokens", 45, "这是整段对话的词元数。"),
-            Mistake("users", 17, "系统和用户的话只供它读，不学。"),
+            Mistake("all_words_and_ends", 25, "这是所有人的内容和 <|im_end|>。只学助手的。"),
+            Mistake("all_words_own_ends", 22, "系统和用户的话只供它读，不学。"),
+            Mistake("system_too", 12, "系统的话也是我们写的，不学。"),
+            Mistake("last_message", 8, "这是最后一条的全部。它的抬头和换行不数，前一条回答也要学。"),
+            Mistake("users", 17, "用户的话只供它读，不学。"),
         ],
         hints=["助手写了什么？", "每条回答：内容，加一个 <|im_end|>。"],
         passes="(2 + 1) + (3 + 1)。45 个词元里只学 7 个，其余的只供它看。",
@@ -164,6 +168,13 @@ EXERCISES = [
                 Mistake("end_before", 36, "36 是上一条消息的 <|im_end|>。后面还有换行和三个抬头。"),
                 Mistake("break_before", 37, "37 是上一条消息末尾的换行。它后面的抬头也在提示里。"),
                 Mistake("start", 38, "38 是 <|im_start|>。抬头有三个词元，猜第一个字的是最后那个换行。"),
+                Mistake("second", 42, "42 是最后一条回答的第二个字。"),
+                Mistake("third", 43, "43 是最后一条回答的最后一个字。"),
+                Mistake("end", 44, "44 是最后那个 <|im_end|>。"),
+                Mistake("users", 33, "33 在用户第二次说的话里。后面还有它的结束、换行和助手的抬头。"),
+                Mistake("first_answer", 24, "24 猜的是前一条回答的第一个字。"),
+                Mistake("only_words", 16, "只数内容不够：抬头、<|im_end|>、换行也各是词元。"),
+                Mistake("in_its_message", 4, "4 是那个字在自己那条里排第几。要从整段的开头数，而且猜它的是前一个。"),
             ],
             passes="前四条共 10 + 11 + 7 + 9 = 37 个，抬头 3 个，第 40 个是抬头末尾的换行：看到它，就该开口了。",
         ),
@@ -226,6 +237,16 @@ EXERCISES = [
                 lambda messages: _said(messages) + f"\n{START}assistant\n",
                 "多了一个换行：<|im_end|> 后面已经有一个了。",
             ),
+            Mistake(
+                "in_the_loop",
+                lambda messages: "".join(map(prompt_of, [[each] for each in messages])),
+                "助手的抬头写在循环里面了，每条消息后面都多一个。只在最后写一次。",
+            ),
+            Mistake(
+                "role_in_chinese",
+                lambda messages: _said(messages) + f"{START}助手\n",
+                "角色要写 assistant：训练时写的就是它。",
+            ),
         ],
         hints=["训练时，回答的第一个字前面是什么？", "抬头：<|im_start|>assistant，再一个换行。"],
         cases=_talks,
@@ -258,7 +279,7 @@ EXERCISES = [
         minutes=6,
         kind="repair",
         task=(
-            "`ids` [B, T]：每行一问一答，右边用 0 号补齐；结束符也是 0 号，问和答的末尾各有一个。"
+            "`ids` [B, T]：每行一问一答，右边用 0 号填充；结束符也是 0 号，问和答的末尾各有一个。"
             "`begins` [B]：回答从第几格起（从 0 数）；`lengths` [B]：连结束符在内，一行有几个词元。\n"
             "要返回标签 [B, T]：要学的格写 `ids`，别的写 −100；不要自己错开，训练的代码会做。"
             "找出错误，写出改好的 `my_labels(ids, begins, lengths)`。"
@@ -325,6 +346,16 @@ EXERCISES = [
                 "length_of_answer",
                 lambda ids, begins, lengths: labels_of(ids, begins, (begins + lengths).clamp(max=ids.shape[1])),
                 "lengths 是整行的词元数，不是回答的。",
+            ),
+            Mistake(
+                "first_rows",
+                lambda ids, begins, lengths: labels_of(ids, begins[:1], lengths[:1]),
+                "你用第一行的 begins 和 lengths 切了所有的行。每行用自己的。",
+            ),
+            Mistake(
+                "both_early",
+                lambda ids, begins, lengths: _without(ids, begins, lengths, first=-1, last=1),
+                "整段早了一格：多了问的结束符，少了答的结束符。错开由训练的代码做。",
             ),
         ],
         hints=["同一个编号，有的格是结束，有的格是填充。靠什么分？", "第 t 格要学：begins ≤ t < lengths。"],
@@ -421,6 +452,19 @@ EXERCISES = [
                 ),
                 "按格数加权了。要按要学的词数加权。",
             ),
+            Mistake(
+                "weighed_by_all_sizes",
+                lambda pieces: (
+                    sum(losses[mask].mean() * losses.numel() for losses, mask in pieces)
+                    / sum(losses.numel() for losses, _ in pieces)
+                ),
+                "按格数加权了，没有词的那一份又是 0 除以 0。要先加总，再除以词的总数。",
+            ),
+            Mistake(
+                "unmasked_sum",
+                lambda pieces: sum(losses.sum() for losses, _ in pieces) / sum(mask.sum() for _, mask in pieces),
+                "除数对了，分子却没有用 mask：不学的格也加了进去。",
+            ),
             Mistake("opposite", lambda pieces: mean_of([(losses, ~mask) for losses, mask in pieces]), "mask 用反了。"),
         ],
         hints=["平均等于总和除以个数。哪个总和，哪个个数？", "两样都跨过各份去加。"],
@@ -440,6 +484,8 @@ EXERCISES = [
                 Mistake("true_mean", 1.1, "1.1 是真的平均。问 2 是它的几倍。"),
                 Mistake("difference", 0.9, "0.9 是差。问几倍。"),
                 Mistake("weights", 19, "19 是一个词的分量差几倍，不是损失差几倍。"),
+                Mistake("more_by", 0.818, "0.818 是多出几倍。问是几倍，要加 1。"),
+                Mistake("sum_of_means", 3.64, "两份的平均 3 与 1 加起来以后，还要除以 2。"),
             ],
             passes="2 ÷ 1.1。两份的词数差得越远，差得越多；词数相同时，两种平均才相等。",
         ),
@@ -464,6 +510,13 @@ EXERCISES = [
             Mistake("one_row", 15, "这只是第一段的。"),
             Mistake("crossed", 47, "47 是跨段的、又在左边的对，正是墙要挡住的。"),
             Mistake("lengths", 12, "12 是格数。每格看几个？"),
+            Mistake("no_second", 25, "15 + 10 漏了第二段的 6；5 × 5 让第一段看了右边，又漏了两段。"),
+            Mistake("no_third", 21, "15 + 6 漏了第三段的 10。"),
+            Mistake("both_ways", 62, "每对数了两遍。只看左边，不看右边。"),
+            Mistake("two_squares", 34, "25 + 9：看了右边，又漏了第三段。"),
+            Mistake("two_without_itself", 13, "10 + 3：漏了第三段，也漏了看自己的。"),
+            Mistake("half", 72, "12 × 12 ÷ 2：没有墙，对角线也只算了一半。"),
+            Mistake("no_walls_not_itself", 66, "12 × 11 ÷ 2：没有墙，也没有看自己的。"),
         ],
         hints=["一段长 n，看得见的对有 n(n + 1)/2。", "15 + 6 + 10。"],
         passes="15 + 6 + 10。没有墙时是 78 对，多出的 47 对都是串门。",
@@ -480,6 +533,10 @@ EXERCISES = [
                 Mistake("from_one", 2, "位置从 0 数起：第三段从第 8 格开始，8 是 0，9 是 1。"),
                 Mistake("second", 4, "第 9 格在第三段里：前两段占了 0 到 7。"),
                 Mistake("zero", 0, "第三段的第一个词元在第 8 格。"),
+                Mistake("begin", 8, "8 是第三段开头的格。第 9 格离它几格？"),
+                Mistake("row_from_one", 10, "10 是从 1 数的格。位置要在每段的开头从 0 重新数。"),
+                Mistake("last", 3, "3 是第三段最后一个词元的位置，在第 11 格。"),
+                Mistake("backwards", -1, "倒过来减了：9 − 8。"),
             ],
             passes="第三段从第 8 格起。位置不重新数，同一段话装在哪里，模型的回答就不一样。",
         ),
@@ -527,6 +584,21 @@ EXERCISES = [
             Mistake("over_rank", lambda merged, A, B, alpha: merged - B @ A / len(A), "除了秩，还要乘 α。"),
             Mistake("untouched", lambda merged, A, B, alpha: merged, "还没有减去学到的那一份。"),
             Mistake(
+                "times_rank",
+                lambda merged, A, B, alpha: merged - alpha * len(A) * B @ A,
+                "要除以秩，你乘了秩。",
+            ),
+            Mistake(
+                "transposed",
+                lambda merged, A, B, alpha: merged - alpha / len(A) * A.T @ B.T,
+                "A.T @ B.T 的形状是 [I, O]，W 的是 [O, I]。要写 B @ A。",
+            ),
+            Mistake(
+                "only_transposed",
+                lambda merged, A, B, alpha: alpha / len(A) * A.T @ B.T,
+                "这是学到的那一份，还转置了。要从合并的里面减去 B @ A 的那一份。",
+            ),
+            Mistake(
                 "learned",
                 lambda merged, A, B, alpha: alpha / len(A) * B @ A,
                 "这是学到的那一份。要从合并的里面减去它。",
@@ -550,8 +622,15 @@ EXERCISES = [
                 Mistake("B_only", 0.005208, "A 也要学：r × (I + O)。"),
                 Mistake("product", 4, "r × I × O 不对。A 是 r × I，B 是 O × r，相加。"),
                 Mistake("rest", 0.99306, "这是省下的。"),
+                Mistake("upside_down", 144, "144 是全部微调是 LoRA 的几倍。问的是倒数。"),
+                Mistake("point", 6.94, "小数点挪错了一位：12,288 ÷ 1,769,472 是 0.00694，也就是 0.694%。"),
+                Mistake("doubled", 0.01389, "多了一倍：r × (I + O) 里 A、B 都已经算过。"),
+                Mistake("square", 0.002315, "你除以了 2304 × 2304，或者多除了 3。W 是 2304 × 768。"),
             ],
-            passes="4 × (2304 + 768) = 12,288，全部是 1,769,472。省的主要是梯度和优化器的状态；前向的计算没有省。",
+            passes=(
+                "4 × (2304 + 768) = 12,288，全部是 1,769,472。省的主要是梯度和优化器的状态；前向的计算没有省。"
+                "（正文的小模型也学 12,288 个，碰巧。）"
+            ),
         ),
     ),
     Exercise(
@@ -570,6 +649,10 @@ EXERCISES = [
             Mistake("none", 0, "它学的是示范者的分布，对的占六成。"),
             Mistake("share", 0.6, "问的是一百次里对几次。"),
             Mistake("squared", 36, "抽一次，看一次，不用乘两遍。"),
+            Mistake("right_answer", 85, "85 是那道题的答案。问的是一百次里对几次。"),
+            Mistake("wrong_answer", 75, "75 是忘了进位的答案。问的是一百次里对几次。"),
+            Mistake("complement", 64, "抽一次，看一次，不用乘两遍，再从一百里减。"),
+            Mistake("chance", 65, "每次会上下几次，平均还是 60。"),
         ],
         hints=["损失最低时，模型的分布等于谁的分布？"],
         passes="交叉熵最低的地方，就是示范者的分布，错也照学。",
