@@ -44,9 +44,9 @@ def _settle_ceiling(values: dict[str, object]) -> str:
     require(numbers[0::2] == ["30%", "30%", "50%", "70%", "70%"], f"sampled: {numbers[0::2]}")
     require(numbers[1::2] == ["100%", "0%", "100%", "100%", "100%"], f"greedy: {numbers[1::2]}")
     return (
-        "锁住的是分布，不是每一次的回答。照着概率抽，示范者对几成，学生就对几成；"
+        "锁住的是分布，不是每一次的回答。学到底（损失最低）时，照着概率抽，示范者对几成，学生就对几成；"
         "每步取最可能的，要看错得散不散：错得各不相同，只对三成的示范者也能教出全对的学生；"
-        "总错成同一个数，过不了一半就全错。"
+        "总错成同一个数，过不了一半就全错。这里算的是最低处：一道题一组分数，没有训练语言模型。"
     )
 
 
@@ -163,7 +163,8 @@ def _settle_spreads(values: dict[str, object]) -> str:
     require(0.97 < largest <= 1 and 0.56 < theirs < 0.6 and 0.97 < ours < 1.03, f"{largest}, {theirs}, {ours}")
     return (
         "论文说 A 从高斯分布抽，没有说多宽；作者自己的 loralib 用的是均匀分布，`kaiming_uniform_(a=√5)`。"
-        f"算下来是 ±1/√I 之间均匀，标准差约为 0.58/√I，是 1/√I 的 1/√3；A x 的标准差因此是 {outputs}。"
+        "算下来是 ±1/√I 之间均匀，标准差是 1/√(3I)，乘 √I 是 0.577（抽出来的 0.57 与 0.58 都是它）；"
+        f"A x 的标准差因此是 {outputs}。"
         "B 从 0 起，所以开头两种都不改变模型；B 的第一步梯度与 A 成正比，差 1.7 倍，学习率要跟着调。"
     )
 
@@ -186,7 +187,7 @@ def _settle_first_steps(values: dict[str, object]) -> str:
     plain, stable = values.values()
     require(plain[-1] < 0.02 and all(0.8 < each < 1.2 for each in stable), f"α/r {plain}, α/√r {stable}")
     return (
-        f"走一步普通的梯度下降，按 α/r，秩从 1 加到 64，损失只降了原来的 {plain[-1]:.1%}；按 α/√r 差不多不变。"
+        f"走一步普通的梯度下降，按 α/r，秩从 1 加到 64，损失的降幅只有秩 1 时的 {plain[-1]:.1%}；按 α/√r 差不多不变。"
         "所以 α 不动、只加秩，开头学得反而慢，容易被当成“秩大了没有用”。"
         "换成 Adam，步子不随梯度的大小变，这个数不能照搬；这里只算了第一步。"
     )
@@ -226,7 +227,7 @@ def _settle_epochs(values: dict[str, object]) -> str:
     require(best <= 3 and last > 1.2 * first and better >= worse - 0.5, f"best {best}, losses {losses}, right {right}")
     return (
         "损失和好坏可以分家。InstructGPT 的 SFT 第 1 遍以后验证损失就在升，论文还是训练了 16 遍，"
-        "因为奖励模型的分和人的评价还在升。这里的小例子也是：损失从"
+        "因为奖励模型的分和人的评价还在升。这里的小例子是逻辑回归，60 行、40 个权重，也是这样：损失从 "
         f"{losses.replace('与', '到')}，猜对的比例从 {right.replace('与', '到')}。"
         "多训练几遍，模型变得更有把握，猜错的那些罚得更重，猜对的并没有变少。只看验证损失，会停得太早。"
     )

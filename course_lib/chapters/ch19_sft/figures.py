@@ -15,7 +15,7 @@ from course_lib.widgets.style import COLORS
 
 SHORT = {"<|im_start|>": "始", "<|im_end|>": "终", "\n": "↵", "system": "系统", "user": "用户", "assistant": "助手"}
 PER_LINE = 20
-TEXTS = ("Q", "K", "V", "image", "video", "resampler")  # colours of the texts of a packed row
+TEXTS = ("Q", "K", "V", "image", "video", "resampler", "text", "SFT")  # colours of the texts of a packed row
 
 
 def plot_talk(

@@ -7,8 +7,9 @@ from torch.nn.functional import cross_entropy
 from course_lib import zoo
 from course_lib.chapters.ch19_sft import acrostic
 from course_lib.data.real.poem_rules import form_reward
-from course_lib.data.real.poems import poems, tokenizer
+from course_lib.data.real.poems import poems, tokenizer, vocabulary
 from course_lib.posttraining.sft import n_targets, sft_loss
+from course_lib.widgets.poet import live_acrostic
 
 SPRING = "春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。"
 
@@ -96,3 +97,9 @@ def test_sft_taught_it_and_kept_the_form(model):
     before, after = (acrostic.write_each(each, asked) for each in (zoo.load("poet"), model))
     assert acrostic.kept(after, asked).lines > acrostic.kept(before, asked).lines + 0.4
     assert sum(map(form_reward, after)) > 80 > 20 > sum(map(form_reward, before))
+
+
+@pytest.mark.parametrize("heads", ["春夏秋冬", "山水风月"])
+def test_the_page_asks_as_the_training_did(heads):
+    still = live_acrostic(heads).still
+    assert still["tokens"][: still["n_prompt"]] == [vocabulary()[i] for i in acrostic.prompt(heads)]
