@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 Transformer](../1_foundations/06_transformer.ipynb)（交叉熵、训练）、[08 GPT-2](../2_models/08_gpt2.ipynb)（下一个词、小诗人）、[19 SFT](19_sft.ipynb)（模仿示范，只数回答）。
 #
-# **阅读** 约 44 分钟，练习另加 51 分钟。**运行** 实测约 45 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 45 分钟，练习另加 51 分钟。**运行** 实测约 45 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -152,7 +152,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 橙色的在学。第三步里只有策略在学：**奖励模型**（reward model）和**参考模型**（reference model）都冻住。若奖励模型也跟着学，分数就成了自己哄自己。（策略、基线、优势，下面几节讲。）
+# 橙色的在学。第三步里只有策略在学：**奖励模型**（reward model）和**参考模型**（reference model）都冻住。若奖励模型也跟着学，分数就成了自己哄自己。（策略、减基线，下面几节讲。）
 #
 # 奖励模型只在它见过的那种回答上可信，所以走远了要扣分。扣的是每个回答自己的 $\ln\pi-\ln\pi_{\text{ref}}$，平均起来就是 **KL**：两个分布一样时是 0，单位奈特（用自然对数）。减基线那一格，PPO（第 21 章）换成第四个模型，**评论家**（critic），后面会讲。
 # :::
@@ -195,7 +195,7 @@ assert_close(pi @ each, exact, atol=1e-6, rtol=0)
 #
 # :::{admonition} 选读：为什么平均是对的
 # :class: dropdown
-# $\partial\pi_a=\pi_a\,\partial\ln\pi_a$。所以 $\partial J=\sum_a r_a\,\partial\pi_a=\sum_a\pi_a\,(r_a\,\partial\ln\pi_a)$，右边正是“按 $\pi$ 抽，取 $r_a\,\partial\ln\pi_a$ 的平均”。softmax 里 $\partial\ln\pi_a/\partial z_k=[a=k]-\pi_k$；代入，合并：$\partial J/\partial z_k=\pi_k r_k-\pi_k\sum_a\pi_a r_a=\pi_k\,(r_k-J)$，就是上面的式子。
+# $\partial\pi_a=\pi_a\,\partial\ln\pi_a$。所以 $\partial J=\sum_a r_a\,\partial\pi_a=\sum_a\pi_a\,(r_a\,\partial\ln\pi_a)$，右边正是“按 $\pi$ 抽，取 $r_a\,\partial\ln\pi_a$ 的平均”。softmax 里 $\partial\ln\pi_a/\partial z$ 是“a 那一位是 1，其余是 0”减去 $\pi$；代入，合并，a 那一位是 $\pi_a r_a-\pi_a J=\pi_a\,(r_a-J)$，就是上面的式子。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -363,8 +363,9 @@ explore(
 policy = learning.policy_of(11)  # 表：每个开头一行 logits，随机定的；“止”以后的也留了行，用不到
 ids, is_answer = policy.answers()
 openings = policy.rows(ids)[:, :-1][is_answer[:, 1:]].unique()
-J = float(learning.expected(policy).detach())
-print(f"{len(ids)} 种回答，{len(openings)} 个开头；照现在的策略写，平均得 {J:.2f} 分，最多 4 分")
+print(
+    f"{len(ids)} 种回答，{len(openings)} 个开头；照现在的策略写，平均得 {learning.expected(policy).item():.2f} 分，最多 4 分"
+)
 drawn = write_answers(
     TokenReader(policy), torch.zeros(1, 1, dtype=torch.int64), n=4, limit=5, end=learning.END,
     generator=torch.Generator().manual_seed(6),
@@ -386,7 +387,7 @@ by_hand = -(advantages * (said * drawn.is_answer[:, 1:]).sum(1)).mean()
 assert_close(reinforce_loss(said, drawn.is_answer, advantages[:, None]), by_hand)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 课件里常说奖励是“即时反馈”。在语言模型里不是：
+# 常听说奖励是“即时反馈”。在语言模型里不是：
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K20-1")
@@ -495,7 +496,7 @@ for name, numbers in {"V": V, "δ": delta}.items():  # δ 先算后舍入
 # $\lambda=0$ 全信评论家；$\lambda=1$ 只信真的得了几分，$A_t=R_t-V(s_t)$。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
-CRITICS = {"全对": V, "只会说平均分": V.new_full((5,), J), "全是 0": torch.zeros_like(V)}
+CRITICS = {"全对": V, "只会说平均分": V.new_full((5,), learning.expected(policy).item()), "全是 0": torch.zeros_like(V)}
 
 
 def stripped(critic, lam, gamma):
@@ -807,10 +808,10 @@ print(
 # %% [markdown] slideshow={"slide_type": "-"}
 # 三个答案：好 1 分，中 0.4 分，差 −0.6 分；参考给 0.15、0.55、0.30，β = 0.5。三角形里一个点是一个策略。训练由你的浏览器现算。
 
-# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
 live_triangle(("exact", "REINFORCE"), name="20-triangle")
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
 # 三个角是只说一种。圆点是参考（多半说“中”），星是最好的策略，灰线照精确的梯度走，紫线是 REINFORCE，一步抽 32 个答案；右边是离星还有多远。先把基线换成“没有”：也走得到星旁边，却一直抖，不停下来。再拖 β：大了，星往参考靠，小了，星往“好”的角靠。若 REINFORCE 的平均不对，紫线会停在星以外。

@@ -74,7 +74,8 @@ def _settle_own(values: dict[str, object]) -> str:
     _, apart, share = values.values()
     require(apart < 1e-12 and share > 0.1, f"gradients differ by {apart}; wrong answers bring {share}")
     return (
-        "奖励只有 0 和 1、又没有基线时，REINFORCE 的一步就是 SFT 的一步，标准答案是自己写对的那些；梯度逐数相同（都除以全部回答的个数；只除以对的个数，就差一个倍数）。"
+        "奖励只有 0 和 1、又没有基线时，REINFORCE 的一步就是 SFT 的一步，标准答案是自己写对的那些；梯度逐数相同"
+        "（都除以全部回答的个数；只除以对的个数，就差一个倍数）。"
         "所以说“不依赖标准答案”不如说：不要别人给出答案，只要有人会判。减了基线，错的回答才进了梯度：往下压。"
     )
 

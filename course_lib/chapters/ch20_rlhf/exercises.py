@@ -514,8 +514,12 @@ EXERCISES = [
             tolerance=0.005,
             mistakes=[
                 Mistake("agreed", 0.0486, "这是标签与它一致时的损失：−ln σ(3)。标签反过来，是 −ln σ(−3)。"),
-                Mistake("agreed_rounded", 0.05, "这是标签与它一致时的损失，−ln σ(3)。标签反过来，是 −ln σ(−3)。"),
-                Mistake("no_log_rounded", 0.047, "σ(−3) 还要取 −ln。"),
+                Mistake(
+                    "agreed_rounded",
+                    0.05,
+                    "约是 0.05 的，是标签与它一致时的损失，或是 σ(−3)。这里标签反过来，是 −ln σ(−3)。",
+                ),
+                Mistake("no_log_rounded", 0.047, "0.047 是 σ(−3)。损失还要取 −ln。"),
                 Mistake("difference", 3.0, "快对了，少了 ln(1 + e⁻³)。"),
                 Mistake("no_log", 0.0474, "σ(−3) 还要取 −ln。"),
                 Mistake("no_log_agreed", 0.9526, "这是 σ(3)：它以为回答一赢的概率。"),
