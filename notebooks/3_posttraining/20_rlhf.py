@@ -126,7 +126,7 @@ after = [(0.3 * points[a] * toward[a]).softmax(-1)[a] for a in range(3)]
 print("抽到谁，谁的概率从 0.33 变成：", "、".join(f"{name} {p:.2f}" for name, p in zip("甲乙丙", after)))
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 分数都是正的，于是抽到谁抬谁，最差的也抬。这样学得到东西吗？学得到，因为好的抬得多；学得很吵，因为运气决定今天抬谁。本章先把“吵”治好，再问分数从哪里来。
+# 分数都是正的，于是抽到谁抬谁，最差的也抬。这样学得到东西吗？学得到，因为好的抬得多；学得很吵，因为抬谁看运气。本章先治“吵”，再问分数从哪里来。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -191,7 +191,7 @@ exact = Bandit(points).gradient(torch.zeros(3))  # course_lib 算的精确梯度
 assert_close(pi @ each, exact, atol=1e-6, rtol=0)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 单独一行都不对，平均起来分毫不差：这样的估计叫无偏。它只要能抽样、能算 $\ln\pi$、能打分；分数怎么来的，可不可导，都不问。
+# 单独一行都不对，平均起来分毫不差：这叫无偏。只要能抽样、能算 $\ln\pi$、能打分；分数怎么来，可不可导，都不问。
 #
 # :::{admonition} 选读：为什么平均是对的
 # :class: dropdown
@@ -331,7 +331,7 @@ explore(
 # 看 −1 左下那格（0.61）：往上只要三步就到 +1，箭头却往左，绕七步，因为要躲 −1 旁边的滑。把路费调到 2：箭头全往最近的出口去，哪怕那里扣 1 分。**它不懂你的心意，只懂你给的分**。折扣调到 0.5，远处的 1 分几乎看不见。
 # :::
 #
-# 这里没有一步是“对”的，只有比平均好的一步。优势 $A_t=$（这一步连同以后，平均得多少）$-V(s_t)$。策略梯度照旧，每步一项：
+# 没有一步是“对”的，只有比平均好的。优势 $A_t=$（这一步连同以后，平均得多少）$-V(s_t)$。策略梯度照旧，每步一项：
 #
 # $$
 # \frac{\partial J}{\partial z}=\text{平均}\Big[\sum_t A_t\,\frac{\partial \ln\pi(a_t|s_t)}{\partial z}\Big]
@@ -363,9 +363,7 @@ explore(
 policy = learning.policy_of(11)  # 表：每个开头一行 logits，随机定的；“止”以后的也留了行，用不到
 ids, is_answer = policy.answers()
 openings = policy.rows(ids)[:, :-1][is_answer[:, 1:]].unique()
-print(
-    f"{len(ids)} 种回答，{len(openings)} 个开头；照现在的策略写，平均得 {learning.expected(policy).item():.2f} 分，最多 4 分"
-)
+print(f"{len(ids)} 种回答，{len(openings)} 个开头；平均得 {learning.expected(policy).item():.2f} 分，最多 4 分")
 drawn = write_answers(
     TokenReader(policy), torch.zeros(1, 1, dtype=torch.int64), n=4, limit=5, end=learning.END,
     generator=torch.Generator().manual_seed(6),
@@ -610,7 +608,7 @@ for poem, by_rules, by_judge in zip(poems, total.tolist(), poem_preferences.scor
 print(f"没见过的 {len(unseen)} 对，与规则一致 {poem_preferences.right(judge, unseen):.0%}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 大体跟着规则，第四首却看走了眼：规则给 3 分，它给最低。判对七成多，就是四对里错一对（文末换 500 对来考，71%）。
+# 大体跟着规则，第四首却看走了眼：规则给 3 分，它给最低。四对里要错一对（文末换 500 对来考，判对 71%）。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 真的 InstructGPT：33,000 个问题，每个由人排 4 到 9 个回答，奖励模型 6B（策略最大 175B）。标注的人两两同意的约 73%；奖励模型去猜没见过的那组人，猜对 69.6%。标签里有错，是常态。
@@ -814,7 +812,7 @@ live_triangle(("exact", "REINFORCE"), name="20-triangle")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 三个角是只说一种。圆点是参考（多半说“中”），星是最好的策略，灰线照精确的梯度走，紫线是 REINFORCE，一步抽 32 个答案；右边是离星还有多远。先把基线换成“没有”：也走得到星旁边，却一直抖，不停下来。再拖 β：大了，星往参考靠，小了，星往“好”的角靠。若 REINFORCE 的平均不对，紫线会停在星以外。
+# 三个角是只说一种。圆点是参考（多半说“中”），星是最好的策略，灰线照精确的梯度走，紫线是 REINFORCE，一步抽 32 个答案；右边是离星还有多远。先把基线换成“没有”：也走得到星旁边，却一直抖，不停下来。再拖 β：大了，星往参考靠，小了，星往“好”的角靠。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
