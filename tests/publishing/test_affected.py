@@ -85,11 +85,8 @@ def test_a_change_in_a_room_selects_what_is_built_on_it_and_nothing_beside_it():
     } <= whole(wanted)
     assert wanted["tests/course/claims/test_records.py"] >= {"04", "09", None}
     beside = [test for test in wanted if test.startswith(("tests/data/", "tests/widgets/"))]
-    seeing = ["tests/widgets/test_live_vision.py", "tests/widgets/test_vision.py"]
-    assert sorted(beside) == [
-        "tests/widgets/test_live_model.py",
-        *seeing,
-    ]  # a model that runs in the page is built on the rooms
+    models = ("live_model", "live_vision", "poet", "vision")  # a model that runs in the page is built on the rooms
+    assert sorted(beside) == [f"tests/widgets/test_{name}.py" for name in models]
     assert not {"tests/foundations/test_rope.py", "tests/parity/test_bpe_parity.py"} & wanted.keys()
 
 

@@ -64,9 +64,9 @@ def _own_answers() -> dict[str, object]:
     centred = gradient(reinforce_loss(said(), is_answer, beyond_the_others(right[None])[0][:, None]))
     wrong_only = gradient(reinforce_loss(said(), is_answer, (beyond_the_others(right[None])[0] * (1 - right))[:, None]))
     return {
-        "自己写的回答，对的": f"{int(right.sum())} / {len(right)}",
+        "玩具：词表三个，至多四个词元，含“1”就对。自己写的回答，对的": f"{int(right.sum())} / {len(right)}",
         "没有基线：与“只抄自己写对的”，梯度最多差": float((rl - sft).abs().max()),
-        "有基线：错的回答占梯度的（按长度）": round(float(wrong_only.norm() / centred.norm()), 2),
+        "有基线：只留错的回答，梯度的长度是全部的几倍": round(float(wrong_only.norm() / centred.norm()), 2),
     }
 
 
@@ -74,7 +74,8 @@ def _settle_own(values: dict[str, object]) -> str:
     _, apart, share = values.values()
     require(apart < 1e-12 and share > 0.1, f"gradients differ by {apart}; wrong answers bring {share}")
     return (
-        "奖励只有 0 和 1、又没有基线时，REINFORCE 的一步就是 SFT 的一步，标准答案是自己写对的那些；梯度逐数相同。"
+        "奖励只有 0 和 1、又没有基线时，REINFORCE 的一步就是 SFT 的一步，标准答案是自己写对的那些；梯度逐数相同"
+        "（都除以全部回答的个数；只除以对的个数，就差一个倍数）。"
         "所以说“不依赖标准答案”不如说：不要别人给出答案，只要有人会判。减了基线，错的回答才进了梯度：往下压。"
     )
 
@@ -140,7 +141,7 @@ def _ends_of_lambda() -> dict[str, object]:
     return {
         "λ = 1 与“回报减 V”最多差": float((one - (reward_to_go(rewards) - values)).abs().max()),
         "λ = 0 与“走一步再信 V”最多差": float((zero - (rewards + after - values)).abs().max()),
-        "被长度上限截断，当作写完，末格的优势": round(float(ended[0, -1]), 2),
+        "末格 V = 0.9，被长度上限截断，当作写完，优势": round(float(ended[0, -1]), 2),
         "用截断处的 V（0.8）接上": round(float(cut[0, -1]), 2),
     }
 
@@ -151,7 +152,7 @@ def _settle_lambda(values: dict[str, object]) -> str:
     require(ended == -0.9 and cut == -0.1, f"{ended} and {cut}")
     return (
         "λ 的两头各是一个熟人：1 是回报减 V，0 是走一步就信评论家。"
-        "走不完和走完不同：当作走完，末格背了 −0.9；接上截断处的 V 只有 −0.1。"
+        "走不完和走完不同：末格的 V 是 0.9，还没有奖励：当作走完，它背了 −0.9；接上截断处的 V 只有 −0.1。"
         "语言模型的回答超长，多半就按没写完给分（不接），那是在说“写这么长就是不好”。"
     )
 
@@ -225,7 +226,7 @@ def _whole_past() -> dict[str, object]:
         return float(values[found, len(written)][0])
 
     return {
-        "写了“1”以后的 V": round(value_after(1), 3),
+        "玩具：至多三个词元，恰好一个“1”得 1 分。写了“1”以后的 V": round(value_after(1), 3),
         "写了“1 1”以后的 V": round(value_after(1, 1), 3),
         "两处的末词": "都是 1",
     }

@@ -154,6 +154,8 @@ EXERCISES = [
             Mistake("score_times_share", 0.4, "0.1 × 4 忘了减平均分：softmax 里抬高一个，别的都要让。"),
             Mistake("advantage", 2.9, "4 − 1.1 是优势。还要乘它被抽到的概率 0.1。"),
             Mistake("mean_score", 1.1, "1.1 是期望分数 J。问的是它的导数。"),
+            Mistake("plain_advantage", 2.25, "平均分要按概率加权，是 1.1；减了以后，还要乘 0.1。"),
+            Mistake("other_share", 1.16, "你乘了 0.4，那是第四个的概率。第一个是 0.1。"),
             Mistake("plain_mean", 0.225, "平均分要按概率加权：1.1，不是四个分数的简单平均 1.75。"),
             Mistake("squared", 0.261, "这是乘了 π(1 − π)。导数是 π(r − J)，J 里已经含它自己。"),
             Mistake("half_softmax", 0.36, "你用了 0.1 × 0.9 × 4：只算了它自己，漏了别的答案因它变少而丢的分。"),
@@ -253,6 +255,8 @@ EXERCISES = [
                 Mistake("with_itself", 0.8, "你减了整组的平均 0.2，里面有它自己。"),
                 Mistake("wrong_one", -0.25, "这是答错的那些的优势。"),
                 Mistake("standard", 1.789, "你还除了标准差，那是 GRPO。"),
+                Mistake("population", 2.0, "你减了整组的平均，还除以标准差 0.4。"),
+                Mistake("self_not_removed", 0.75, "除数减了 1，和里却还有它自己。"),
                 Mistake("zero", 0.0, "它比别人都好，优势是正的。"),
             ],
             passes="其余的平均是 0。四个答错的各是 −0.25，加起来正好抵掉 1。",
@@ -307,6 +311,23 @@ EXERCISES = [
                 "一个回答的 ln π 是词元的和。除以长度，长的回答每个词元就轻了，那是另一个目标。",
             ),
             Mistake(
+                "place_mean",
+                lambda log_probs, mask, rewards, baseline: -((rewards - baseline) * (log_probs * mask).mean(1)).mean(),
+                "你对 N 格取了平均。一个回答的 ln π 是词元的和。",
+            ),
+            Mistake(
+                "baseline_added",
+                lambda log_probs, mask, rewards, baseline: loss_of(log_probs, mask, rewards, -baseline),
+                "基线要减，你加上了。",
+            ),
+            Mistake(
+                "squared",
+                lambda log_probs, mask, rewards, baseline: (
+                    -((rewards - baseline).square() * (log_probs * mask).sum(1)).mean()
+                ),
+                "优势平方了，坏的回答也被抬高。",
+            ),
+            Mistake(
                 "sum_of_answers",
                 lambda log_probs, mask, rewards, baseline: len(rewards) * loss_of(log_probs, mask, rewards, baseline),
                 "回答之间要平均，你加起来了：批一大，步子就大。",
@@ -344,8 +365,8 @@ EXERCISES = [
             choices={"A": "没有学好，损失应当一路下降", "B": "什么也说明不了，要看平均分数", "C": "学习率太大"},
             solution="B",
             mistakes=[
-                Mistake("should_fall", "A", "它的梯度有意义，值没有：减了基线，优势有正有负，平均总在 0 附近。"),
-                Mistake("rate", "C", "单看这个值看不出来。减了基线，它总在 0 附近跳。"),
+                Mistake("should_fall", "A", "它的梯度有意义，值没有：减了基线，优势有正有负，值也时正时负。"),
+                Mistake("rate", "C", "单看这个值看不出来。减了基线，它本来就时正时负。"),
             ],
             passes="它不是要变小的量，只是梯度恰好对的一个式子。看平均分数，和离参考多远。",
         ),
@@ -411,6 +432,18 @@ EXERCISES = [
                 "这只是 δ，那是 λ = 0。",
             ),
             Mistake("returns", lambda *case: _gae(*case, plus=True), "你加回了 V，那是评论家要学的目标，不是优势。"),
+            Mistake(
+                "no_value_at_ends",
+                lambda rewards, values, is_last, gamma, lam: gae_of(
+                    rewards + values * is_last, values, is_last, gamma, lam
+                ),
+                "末步的 δ 只剩奖励了。没有的是下一步的价值，自己的 V 还要减。",
+            ),
+            Mistake(
+                "ends_upside_down",
+                lambda rewards, values, is_last, gamma, lam: gae_of(rewards, values, ~is_last, gamma, lam),
+                "条件反了：is_last 是 True 的那一步才清零。",
+            ),
             Mistake("forward", _forward, "方向反了：后面的意外要往前传，从最后一步倒着算。"),
             Mistake(
                 "zero_at_ends",
@@ -455,13 +488,15 @@ EXERCISES = [
         ),
         stub="answer = ...  # 0 到 1 的数，或百分数",
         solution=0.9,
-        tolerance=0.01,
+        tolerance=0.004,
         percent=True,
         mistakes=[
             Mistake("same", 0.75, "甲比乙强一截，乙比丙强一截，甲比丙强两截。"),
             Mistake("product", 0.5625, "胜率不能相乘：这样甲对丙反而更难赢了。"),
             Mistake("either", 0.9375, "你算了“两次不全输”。模型说的是分差相加：胜负比 3 × 3。"),
             Mistake("double", 1.0, "分差加倍，胜率不会到 1。"),
+            Mistake("two_points", 0.8808, "你算了 σ(2)。75% 的分差是 ln 3 ≈ 1.1，不是 1。"),
+            Mistake("sum", 1.5, "相加的是分差，不是胜率。"),
             Mistake("halfway", 0.875, "你把剩下的 25% 减了一半。分差相加，胜负比 3 : 1 变成 9 : 1。"),
             Mistake("odds", 9.0, "9 是胜负比 9 : 1。胜率是 9/10。"),
             Mistake("difference", 2.197, "这是分差，2 ln 3。再过一次 σ。"),
@@ -479,6 +514,12 @@ EXERCISES = [
             tolerance=0.005,
             mistakes=[
                 Mistake("agreed", 0.0486, "这是标签与它一致时的损失：−ln σ(3)。标签反过来，是 −ln σ(−3)。"),
+                Mistake(
+                    "agreed_rounded",
+                    0.05,
+                    "约是 0.05 的，是标签与它一致时的损失，或是 σ(−3)。这里标签反过来，是 −ln σ(−3)。",
+                ),
+                Mistake("no_log_rounded", 0.047, "0.047 是 σ(−3)。损失还要取 −ln。"),
                 Mistake("difference", 3.0, "快对了，少了 ln(1 + e⁻³)。"),
                 Mistake("no_log", 0.0474, "σ(−3) 还要取 −ln。"),
                 Mistake("no_log_agreed", 0.9526, "这是 σ(3)：它以为回答一赢的概率。"),
@@ -518,6 +559,20 @@ EXERCISES = [
                 "count",
                 lambda hidden, is_answer, w: _read_at(hidden, is_answer.sum(1) - 1, w),
                 "个数减 1 当位置，只在回答从第 0 格开始时才对：前面有问题或填充，就错了。",
+            ),
+            Mistake(
+                "first_and_count",
+                lambda hidden, is_answer, w: _read_at(
+                    hidden, is_answer.to(torch.uint8).argmax(1) + is_answer.sum(1) - 1, w
+                ),
+                "第一格加个数减 1，只有一轮时才对：两轮之间隔着问题。",
+            ),
+            Mistake(
+                "negative",
+                lambda hidden, is_answer, w: _read_at(
+                    hidden, -is_answer.flip(1).to(torch.uint8).argmax(1) % is_answer.shape[1], w
+                ),
+                "从后往前数，末格是 −1，不是 0：还要减 1。",
             ),
             Mistake(
                 "first_end",
@@ -623,6 +678,21 @@ EXERCISES = [
                 "over_all",
                 lambda scores: -logsigmoid(_differences(scores)).sum() / len(scores) ** 2,
                 "对数是 K(K − 1)/2，不是 K²。",
+            ),
+            Mistake(
+                "over_number",
+                lambda scores: -logsigmoid(_differences(scores)).sum() / len(scores),
+                "你除以了 K。对数是 K(K − 1)/2。",
+            ),
+            Mistake(
+                "of_the_mean",
+                lambda scores: -logsigmoid(_differences(scores).mean()),
+                "先平均分差，再取 −ln σ，不是一回事：每一对先算损失，再平均。",
+            ),
+            Mistake(
+                "ends_only",
+                lambda scores: -logsigmoid(scores[0] - scores[-1]),
+                "你只比了第一名和最后一名。要所有的对。",
             ),
             Mistake("no_log", lambda scores: -_differences(scores).sigmoid().mean(), "σ 以后要取对数。"),
             Mistake("no_sigmoid", lambda scores: -_differences(scores).mean(), "少了 −ln σ：这样分差可以无限拉大。"),

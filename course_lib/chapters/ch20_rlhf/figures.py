@@ -171,7 +171,7 @@ def plot_best_of(
     for row, (world, both) in zip(axes, worlds.items()):
         for axis, curves, what in zip(row, both, ("奖励模型的分", "真分数")):
             for name, values in curves.items():
-                colour = names.setdefault(name, LINES[len(names)])
+                colour = names.setdefault(name, LINES[len(names) % len(LINES)])
                 axis.plot(counts, values.mean(0), "o-", ms=4, color=COLORS[colour])
                 axis.fill_between(counts, values.min(0), values.max(0), color=COLORS[colour], alpha=0.15, lw=0)
             axis.set_title(f"{world}：{what}", fontsize=12)

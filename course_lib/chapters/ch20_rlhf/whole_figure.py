@@ -57,7 +57,7 @@ def plot_pipeline(sizes: Sizes) -> Figure:
         [
             (7.4, f"π 写 {K} 个回答", f"[{K}, {T}]", FROZEN),
             (5.9, "人来排名次", f"{K} 选 2：{pairs} 对 [{pairs}, 2]", DATA),
-            (4.4, "奖励模型的身子", f"[{K}, {T}] → [{K}, {T}, {D}]", LEARNS),
+            (4.4, "奖励模型的主干", f"[{K}, {T}] → [{K}, {T}, {D}]", LEARNS),
             (2.9, "末格，乘一个向量", f"[{K}, {D}] → [{K}]", LEARNS),
             (1.4, "−ln σ(胜 − 负)", f"{pairs} 对平均：一个数", RULE),
         ],
@@ -99,7 +99,7 @@ def _third(axis: Axes, B: int, T: int) -> None:
     line(axis, (THIRD + WIDTH, 5.9), (FOURTH, 5.9), head=True)
     axis.plot([middle, middle], [5.45, 2.9], color=COLORS["text"], lw=1.6, zorder=1)
     line(axis, (middle, 2.9), (THIRD + WIDTH, 2.9), head=True)
-    axis.text(middle + 0.12, 4.2, "KL：离参考\n有多远", fontsize=SMALL, va="center")
+    axis.text(middle + 0.12, 4.2, "ln π − ln π_ref：\n离参考多远", fontsize=SMALL, va="center")
     box(axis, FOURTH, 1.4, WIDTH, "−A · ln π，对 π 求梯度", "一个数", RULE, height=0.9)
     line(axis, (THIRD + WIDTH, 1.4), (FOURTH, 1.4), head=True)
     edge = FOURTH + WIDTH + 0.25

@@ -211,6 +211,10 @@ REFUTED = {
     "C17": [{"after": 0.4, "alone": 0.45}],
     "C17b": [{"linear": 0.9, "after": 0.85}],
     "C17c": [{"captions": 0.5}, {"captions": same(0.8, 0.76, 0.9, 0.77, 0.8)}],
+    "C25": [{"right": same(1, 0.99, 0.98, 0, 0.95)}],
+    "C25b": [{"sampled": same([0.3, 0.5, 0.7, 0.9], [0.15, 0.5, 0.7, 0.9], [0.3, 0.5, 0.7, 0.9])}],
+    "C25c": [{"ends": same(1, 1, 1, 1, 1, 0)}, {"right": same(1, 0, 0, 1, 0.95, 0)}],
+    "C25d": [{"held_out_loss": same(0.1, 0.16, 0.3)}, {"padding": 0.2}],
     "C26": [
         {"slope": same(1.5, 1, 1, 1, 1, 0.75)},
         {"slope": 1.0},
@@ -260,6 +264,11 @@ SOONER = {"after": 0.7, "alone": 0.5, "longer": 0.65}
 FEWER_TOKENS = {"after": 0.9, "linear": 0.7, "longer": 0.85}
 NOISY = same([0.6, 0.58, 0.56, 0.54, 0.5], [0.7, 0.68, 0.66, 0.6, 0.55], [0.85, 0.83, 0.8, 0.75, 0.7])
 CLEANED = same(0.65, 0.68, 0.6, 0.55, 0.5)
+UNTAUGHT = {"right": same(1, 0.99, 0.98, 0, 0.2), "sure": same(0.99, 0.98, 0.97, 0.8, 0.7)}
+IMITATED = same([0.3, 0.5, 0.7, 0.9], [0.3, 0.5, 0.7, 0.9], [0.3, 0.5, 0.7, 0.9])
+MASKED = {"right": same(1, 0, 0, 1, 0, 0), "begins_right": same(1, 1, 0, 1, 0, 0)}
+MASKED |= {"ends": same(1, 0, 1, 1, 1, 0), "asks": same(0, 0, 0, 1, 0, 1)}
+PACKED = {"held_out_loss": same(0.1, 0.11, 0.2), "kiloflops": same(400, 350, 350), "padding": same(0.3, 0.1, 0.1)}
 PARTLY = {
     "C00": [{"blind": lambda values: values + np.array([0, 0, 0.3, 0, 0, 0])}],
     "C01": [{"margin_shuffled": 0.6}, {"margin_trained_smallest_word": -0.1}],
@@ -323,6 +332,13 @@ PARTLY = {
     "C18": [{"right": same([0.5, 0.4], [0.7, 0.68])}],
     "C18b": [{"right_by_size": same([0.3] * 4, [0.32] * 4, [0.31] * 4, [0.7] * 4)}],
     "C18c": [{"right": same(0.8, 0.7, 0.85, 0.5)}, {"right": 0.1}],
+    "C25": [UNTAUGHT | {"sure": same(0.99, 0.98, 0.97, 0.1, 0.3)}, UNTAUGHT | {"right": same(1, 0.99, 0.5, 0, 0.2)}],
+    "C25b": [
+        {"sampled": IMITATED, "greedy": same([0.95, 1, 1, 1], [0, 0.5, 1, 1], [0.3, 0.5, 0.7, 0.9])},
+        {"sampled": lambda values: IMITATED(values) - 0.07, "greedy": IMITATED},
+    ],
+    "C25c": [MASKED | {"asks": 0.0}, MASKED | {"right": same(1, 0, 0, 0.5, 0, 0)}],
+    "C25d": [PACKED | {"held_out_loss": same(0.1, 0.11, 0.12)}, PACKED | {"kiloflops": 400.0}],
     "C26": [{"variance": same(1, 0.6, 0.4, 1.1, 50, 0.6)}, {"variance": same(1, 0.4, 0.5, 0.8, 50, 0.6)}],
     "C26b": [{"variance": lambda values: np.concatenate([values[:, :1], values[:, 1:, ::-1]], axis=1)}],
     "C26c": [{"mean": same([[1, 2, 2.5], [0.5, 2, 2.5]], [[1.5, 1.4, 3], [0.2, 1.4, 3]])}],
@@ -387,6 +403,10 @@ HOLDS = {
     "C18": [{"right": same([0.6, 0.5], [0.8, 0.7])}],
     "C18b": [{"right_by_size": same([0.3] * 4, [0.32] * 4, [0.5] * 4, [0.7] * 4)}],
     "C18c": [{"right": same(0.8, 0.85, 0.9, 0.5)}],
+    "C25": [UNTAUGHT],
+    "C25b": [{"sampled": IMITATED, "greedy": IMITATED}],
+    "C25c": [MASKED],
+    "C25d": [PACKED],
     "C26c": [{"mean": same([[1, 2, 2.5], [0.5, 2, 2.5]], [[1, 2, 2.5], [0.5, 2, 2.5]])}],
     "C27": [{"listed": NOISY, "poems": same(0.52, 0.57, 0.7)}],
     "C27b": [{"listed_true": falls(11), "poems_true": falls(11)}],

@@ -83,8 +83,8 @@ CLAIM = Claim(
     seeds=(1, 2, 3),
     measure=measure,
     judge=judge,
-    quick={"n_listed": (100, 1000), "steps": 12, "n_poems": (16, 32), "n_exam": 60},
-    full={"n_listed": (100, 1000, 10_000), "steps": 80, "n_poems": (200, 800), "n_exam": 500},
+    quick={"n_listed": [100, 1000], "steps": 12, "n_poems": [16, 32], "n_exam": 60},
+    full={"n_listed": [100, 1000, 10_000], "steps": 80, "n_poems": [200, 800], "n_exam": 500},
     quick_seeds=(1,),
     labels={
         "listed": "列得完的世界，没见过的回答，判对的对；每行 100、1000、10000 对，按翻转 0、10%、20%、30%、40%",
