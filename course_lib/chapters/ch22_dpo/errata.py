@@ -76,7 +76,8 @@ def _settle_pace(values: dict[str, object]) -> str:
     slow, far, fast, near = values.values()
     require(20 < fast / slow < 30 and far == 11.0 and near == 2.2, f"{slow}, {far}, {fast}, {near}")
     return (
-        f"起步时正相反：出力与 β 成正比，间隔又乘一次 β，β 从 0.1 到 0.5，第一步的间隔大 {fast / slow:.0f} 倍。"
+        f"起步时正相反：出力与 β 成正比，间隔又乘一次 β，β 从 0.1 到 0.5，第一步的间隔大 {fast / slow:.0f} 倍"
+        "（普通梯度下降；Adam 会把梯度的大小除掉）。"
         f"β 大而走得近，说的是终点：最后的 d 之差是间隔除以 β，{far} 奈特变成 {near}。"
     )
 
@@ -200,7 +201,7 @@ ERRATA = [
         title="绕过了奖励建模吗",
         slide="“直接将成对的偏好数据转化为一个分类损失，绕过奖励建模”；方法论一栏写“Off-policy 偏好学习”。",
         paper="副标题就是“你的语言模型暗地里是一个奖励模型”；第 5.1 节说任何奖励都能写成 β ln π/π_ref 的样子。",
-        code="TRL 的日志里 rewards/chosen、rewards/rejected 就是 β 乘对数比。",
+        code="TRL（常用的训练库）的日志里 rewards/chosen、rewards/rejected 就是 β 乘对数比。",
         compute=_hidden_reward,
         settles=_settle_hidden,
         sources=[f"{RAFAILOV}, section 5.1, theorem 1", "huggingface/trl: DPOTrainer, logged metrics"],

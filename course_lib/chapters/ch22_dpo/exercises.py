@@ -21,7 +21,7 @@ def _policies(rng):
 
 def pair_loss(policy_chosen, policy_rejected, reference_chosen, reference_rejected, beta):
     away = (policy_chosen - policy_rejected) - (reference_chosen - reference_rejected)
-    return softplus(-beta * away).mean()
+    return -logsigmoid(beta * away).mean()
 
 
 def _four(rng):
@@ -77,18 +77,23 @@ def trained(start, chosen, rejected, beta, lr, steps):
     for _ in range(steps):
         policy.requires_grad_()
         d = policy.log_softmax(0) - reference
-        loss = softplus(-beta * (d[chosen] - d[rejected])).mean()
+        loss = -logsigmoid(beta * (d[chosen] - d[rejected])).mean()
         (gradient,) = torch.autograd.grad(loss, policy)
         policy = (policy - lr * gradient).detach()
     return policy.log_softmax(0)
 
 
 def _trained(start, chosen, rejected, beta, lr, steps, *, reference="start", loss="dpo", sign=1, end=True):
-    """trained with one thing otherwise. reference: start, follows, none; loss: dpo, sum, hard."""
+    """trained with one thing otherwise. reference: start, probabilities, follows, none; loss: dpo, sum, hard."""
     policy = start.clone()
     for _ in range(steps):
         policy = policy.detach().requires_grad_()
-        held = {"start": start.log_softmax(0), "follows": policy.detach().log_softmax(0), "none": 0}[reference]
+        held = {
+            "start": start.log_softmax(0),
+            "probabilities": start.softmax(0),
+            "follows": policy.detach().log_softmax(0),
+            "none": 0,
+        }[reference]
         d = policy.log_softmax(0) - held
         m = beta * (d[chosen] - d[rejected])
         found = {"dpo": softplus(-m).mean, "sum": softplus(-m).sum, "hard": (-m).mean}[loss]()
@@ -123,10 +128,10 @@ def _through_softmax(logits, reference, chosen, rejected, beta):
     return gradient
 
 
-def _confident(logits, reference, chosen, rejected, beta):
-    d = logits.log_softmax(0) - reference
-    weight = beta * torch.sigmoid(beta * (d[chosen] - d[rejected]))
-    gradient = torch.zeros_like(logits)
+def _pull(d, chosen, rejected, beta, *, sign=-1, loser=True):
+    """pull_of by other d [K]. sign: of the margin in σ; loser: whether the rejected answer is in the margin."""
+    weight = beta * torch.sigmoid(sign * beta * (d[chosen] - loser * d[rejected]))
+    gradient = torch.zeros_like(d)
     gradient[chosen], gradient[rejected] = -weight, weight
     return gradient
 
@@ -160,6 +165,14 @@ EXERCISES = [
                 "no_reference", 0.75, "0.25 × 3 = 0.75 还没有归一；若你丢了参考，softmax 也正好是 0.75。两样都要。"
             ),
             Mistake("no_beta", 0.366, "β 忘了：0.55 要先除以 0.5。"),
+            Mistake("no_beta_rounded", 0.361, "β 忘了，e 的 0.55 次方当成了 1.7：0.55 要先除以 0.5。"),
+            Mistake("sum_without_reference", 0.1875, "你除以了 3 + 1。总和也要乘参考：0.25 × 3 + 0.75 × 1。"),
+            Mistake(
+                "other_without_reference",
+                0.429,
+                "若是 0.75 ÷ 1.75，第二个忘了乘参考；若是 0.25 × 1.73，β 忘了，也没有归一。",
+            ),
+            Mistake("crossed", 0.9, "你把 3 乘在第二个上了。分数高的是第一个。"),
             Mistake("sign", 0.1, "指数的符号反了：分数高的应当变大。"),
             Mistake("reference", 0.25, "这是参考策略本身，分数还没有用上。"),
             Mistake("odds", 1, "1 是两个回答之比（1 比 1）。问的是概率。"),
@@ -238,6 +251,27 @@ EXERCISES = [
                 "你用了概率之比，没有取对数。",
             ),
             Mistake(
+                "mean_of_products",
+                lambda policy, reference, beta: (
+                    beta * (policy - reference - (reference.exp() * (policy - reference)).mean())
+                ),
+                "已经乘了概率，就要相加；.mean() 又除了一次 K。",
+            ),
+            Mistake(
+                "added",
+                lambda policy, reference, beta: (
+                    beta * (policy - reference + (reference.exp() * (policy - reference)).sum())
+                ),
+                "平均要减去，你加上了。",
+            ),
+            Mistake(
+                "constant_without_beta",
+                lambda policy, reference, beta: (
+                    beta * (policy - reference) - (reference.exp() * (policy - reference)).sum()
+                ),
+                "减去的那个常数也要乘 β。",
+            ),
+            Mistake(
                 "weight_not_exp",
                 lambda policy, reference, beta: beta * (policy - reference - (reference * (policy - reference)).sum()),
                 "平均时用了 ln π_ref 当权重。权重是概率，要先取 exp。",
@@ -260,6 +294,10 @@ EXERCISES = [
                 Mistake("margin", 0.7, "0.7 是分差，还要过 σ。"),
                 Mistake("swapped", 0.332, "这是乙胜甲的概率。"),
                 Mistake("twice", 0.517, "β 乘了两次：σ(0.07)。"),
+                Mistake("even", 0.5, "Z 一减就消掉，分差却还在：0.7，不是 0。"),
+                Mistake("sum", 0.846, "σ(1.7)：你把两个加起来了。要相减。"),
+                Mistake("alone", 0.769, "σ(1.2) 只看了甲。还要减去乙的 0.5。"),
+                Mistake("share", 0.706, "你用了 12 ÷ 17。分数不按份额比，相减以后过 σ。"),
             ],
             passes="分差 0.1 × 7 = 0.7，σ(0.7) = 0.67。",
         ),
@@ -293,7 +331,7 @@ EXERCISES = [
             Mistake("divided", _with_beta(lambda beta: 1 / beta), "β 该乘，不该除。"),
             Mistake(
                 "one_side",
-                lambda a, b, c, d, beta: softplus(-(beta * beta * (a - c) - beta * (b - d))).mean(),
+                lambda a, b, c, d, beta: -logsigmoid(beta * beta * (a - c) - beta * (b - d)).mean(),
                 "只改了一边：选中的还乘着两次 β。",
             ),
             Mistake(
@@ -303,8 +341,38 @@ EXERCISES = [
             ),
             Mistake(
                 "no_reference",
-                lambda a, b, c, d, beta: softplus(-beta * (a - b)).mean(),
+                lambda a, b, c, d, beta: -logsigmoid(beta * (a - b)).mean(),
                 "参考不见了：起点就不是 ln 2，也没有东西拴住策略。",
+            ),
+            Mistake(
+                "beta_on_chosen",
+                lambda a, b, c, d, beta: -logsigmoid(beta * (a - c) - (b - d)).mean(),
+                "β 只乘在选中的那一边了。两边都要乘一次。",
+            ),
+            Mistake(
+                "crossed",
+                lambda a, b, c, d, beta: -logsigmoid(beta * ((a - d) - (b - c))).mean(),
+                "参考交叉了：选中的减参考对选中的，落选的减参考对落选的。",
+            ),
+            Mistake(
+                "added",
+                lambda a, b, c, d, beta: -logsigmoid(beta * ((a - c) + (b - d))).mean(),
+                "两个奖励要相减，你加起来了。",
+            ),
+            Mistake(
+                "no_mean",
+                lambda a, b, c, d, beta: -logsigmoid(beta * ((a - c) - (b - d))),
+                "对 B 对要平均，你返回了每一对的。",
+            ),
+            Mistake(
+                "straight",
+                lambda a, b, c, d, beta: -(beta * ((a - c) - (b - d))).mean(),
+                "ln σ 丢了：拉开多远，也推得一样重。",
+            ),
+            Mistake(
+                "beta_outside",
+                lambda a, b, c, d, beta: -beta * logsigmoid((a - c) - (b - d)).mean(),
+                "β 在 ln σ 的里面，不在外面。",
             ),
             Mistake("no_log", lambda a, b, c, d, beta: -(beta * (a - c - b + d)).sigmoid().mean(), "ln 丢了。"),
             Mistake("sum", lambda *numbers: pair_loss(*numbers) * len(numbers[0]), "对 B 对要平均，你加起来了。"),
@@ -331,6 +399,9 @@ EXERCISES = [
                 Mistake("times", 0.11, "你乘了 β。m = β × (d 之差)。"),
                 Mistake("twice", 110.0, "110 正是 β 乘了两次的那个程序的结果。"),
                 Mistake("share", 7.5, "你用 0.75 当了间隔。间隔是 ln(0.75 ÷ 0.25)。"),
+                Mistake("rate", 0.75, "0.75 是胜率 σ(m)。先解出 m，再除以 β。"),
+                Mistake("other_beta", 2.2, "2.2 是 β = 0.5 时的，或者把 1.1 乘了 2。这里除以 0.1。"),
+                Mistake("no_odds", 13.86, "ln 4 用的是 1 ÷ 0.25。要胜率 ÷ 败率：0.75 ÷ 0.25。"),
             ],
             passes="σ(m) = 3/4 时 m = ln 3 = 1.1，除以 0.1。",
         ),
@@ -381,6 +452,21 @@ EXERCISES = [
                 "回答的 ln 概率是相加，不除以长度。",
             ),
             Mistake("unmoved", _unmoved, "你把 logits 和 ids 对齐成了同一格：那是问它刚读过的词。"),
+            Mistake(
+                "unmoved_short",
+                lambda a, b, ids, is_answer, beta: _unmoved(a[:, :-1], b[:, :-1], ids[:, :-1], is_answer[:, :-1], beta),
+                "三样都去掉了最后一列，仍是同一格对同一格。只有 logits 去掉最后一列，ids 和掩码去掉第一列。",
+            ),
+            Mistake(
+                "backwards",
+                lambda a, b, ids, is_answer, beta: _unmoved(a[:, 1:], b[:, 1:], ids[:, :-1], is_answer[:, :-1], beta),
+                "错位的方向反了：logits 去掉最后一列，ids 和掩码去掉第一列。",
+            ),
+            Mistake(
+                "mean_of_columns",
+                lambda a, b, ids, is_answer, beta: margins_of(a, b, ids, is_answer, beta) / (ids.shape[1] - 1),
+                ".mean(1) 除以了列数。回答的 ln 概率是相加。",
+            ),
             Mistake("swapped", lambda *case: -margins_of(*case), "前 B 行是选中的：选中的减落选的，策略减参考。"),
             Mistake("no_beta", lambda *case: margins_of(*case[:4], 1.0), "β 没有乘。"),
             Mistake(
@@ -408,7 +494,7 @@ EXERCISES = [
                 Mistake("larger", "A", "两边加的是同一个数，一减就没有了。"),
                 Mistake("smaller", "B", "两边同样变小，相减时抵掉了。"),
             ],
-            passes="一减就消掉，所以这个错在 DPO 里常常看不出来；除以长度的做法（IPO）里就看得出了。",
+            passes="一减就消掉，所以这个错在 DPO 里常常看不出来；除以长度的写法（如 TRL 的 IPO）里就看得出了。",
         ),
     ),
     Exercise(
@@ -441,11 +527,21 @@ EXERCISES = [
                 "detach 不复制：reference 与 policy 是同一块内存，policy 一改，参考跟着走，d 永远是 0。要 clone。",
             ),
             Mistake("none", lambda *case: _trained(*case, reference="none"), "参考不见了。要的是起点那一份。"),
-            Mistake("still", lambda start, *_: start.log_softmax(0), "策略一步也没有走：梯度断了。"),
+            Mistake(
+                "still",
+                lambda start, *_: start.log_softmax(0),
+                "策略一步也没有走：参考也带着梯度，两份抵消了。要 detach().clone()。",
+            ),
             Mistake("sum", lambda *case: _trained(*case, loss="sum"), "几对之间要平均。"),
             Mistake("hard", lambda *case: _trained(*case, loss="hard"), "ln σ 丢了：这样永远不会慢下来。"),
             Mistake("sign", lambda *case: _trained(*case, sign=-1), "方向反了：沿负梯度走。"),
             Mistake("logits", lambda *case: _trained(*case, end=False), "返回的是 logits，要 ln π。"),
+            Mistake("probabilities", lambda *case: trained(*case).exp(), "返回的是概率，要 ln π：log_softmax。"),
+            Mistake(
+                "held_probabilities",
+                lambda *case: _trained(*case, reference="probabilities"),
+                "参考用了 softmax。两边都要取 ln，才能相减。",
+            ),
             Mistake(
                 "swapped",
                 lambda start, chosen, rejected, *rest: trained(start, rejected, chosen, *rest),
@@ -493,7 +589,11 @@ EXERCISES = [
         mistakes=[
             Mistake("sign", lambda *case: -pull_of(*case), "符号反了：损失对选中的 logit 的导数是负的。"),
             Mistake("no_beta", lambda *case: pull_of(*case) / case[4], "少乘了外面的 β。"),
-            Mistake("confident", _confident, "你用了 σ(m)。出力是 σ(−m)：排错的出力大。"),
+            Mistake(
+                "confident",
+                lambda logits, reference, *rest: _pull(logits.log_softmax(0) - reference, *rest, sign=1),
+                "你用了 σ(m)。出力是 σ(−m)：排错的出力大。",
+            ),
             Mistake(
                 "softmax",
                 _through_softmax,
@@ -522,6 +622,18 @@ EXERCISES = [
                     pull_of(logits, reference, chosen, rejected, 1.0) * beta
                 ),
                 "σ 里面的 β 忘了乘。",
+            ),
+            Mistake("no_betas", lambda *case: pull_of(*case[:4], 1.0), "两处 β 都忘了：σ 里面一个，外面一个。"),
+            Mistake("mean", lambda *case: pull_of(*case) / len(case[0]), "你除以了 K。只有一对，没有要平均的。"),
+            Mistake(
+                "chosen_alone",
+                lambda logits, reference, *rest: _pull(logits.log_softmax(0) - reference, *rest, loser=False),
+                "间隔少了一半：选中的 d 还要减去落选的 d。",
+            ),
+            Mistake(
+                "of_probabilities",
+                lambda logits, reference, *rest: _pull(logits.softmax(0) - reference.exp(), *rest),
+                "间隔用了概率之差。d 是 ln π − ln π_ref。",
             ),
         ],
         hints=[
@@ -559,7 +671,10 @@ EXERCISES = [
         tolerance=0.005,
         mistakes=[
             Mistake("means", 0.007, "你用了每个词元的平均。回答的 ln 概率是各词元相加。"),
+            Mistake("means_added", 0.003, "两处错：用了每个词元的平均，又丢了落选的负号。回答的 ln 概率是各词元相加。"),
             Mistake("no_beta", 1.8, "1.8 是两个 d 之差，还要乘 β。"),
+            Mistake("beta_twice", 0.018, "β 乘了两次：1.8 只乘一个 0.1。"),
+            Mistake("coarse", 0.2, "太粗了：1.8 × 0.1，写到两位小数。"),
             Mistake("added", 0.02, "落选的 d 是负的，减去负数是加。"),
             Mistake("swapped", -0.18, "选中的减落选的。"),
             Mistake("chosen", 0.1, "0.1 只是选中的那一边。"),
