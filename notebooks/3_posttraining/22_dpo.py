@@ -20,14 +20,14 @@
 #
 # - 手算最好的策略：参考、分数、β 给定，三个答案各占几成
 # - 把它倒过来，从策略里读出分数，说清 Z 为什么不用算
-# - 由一对回答写出 DPO 的损失和梯度，说出它何时不再用力
-# - 看懂训练曲线：选中的概率在降，是常事还是出事
+# - 由一对回答写出 DPO 的损失和梯度，说出它何时推得轻
+# - 看懂训练曲线：损失和间隔说了什么，没有说什么
 # - 说出 DPO 省下什么、靠什么、在哪里会走样
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1 分钟。只念谜面，请学生回想上一讲的三步：示范、打分、为分数而写。常问：“DPO 是强化学习吗？”答：目标是同一个，做法是分类；训练时一个字也不写。
+# 停 1 分钟。只念谜面，请学生回想第 20 章的三步：示范、打分、为分数而写。常问：“DPO 是强化学习吗？”答：目标是同一个，做法是分类；训练时一个字也不写。
 # :::
 
 # %% [markdown]
@@ -48,7 +48,7 @@
 # | $J$ | 平均分数减去 β 乘 KL | 一个数 |
 # | $Z$ | 归一化的数，一个问题一个 | 大于 0 |
 # | $\sigma$ | 1/(1 + e⁻ˣ)，把分差变成胜率 | 0 到 1 |
-# | $d$、$d_w$、$d_l$ | ln π − ln π_ref，整个回答的；选中的、落选的 | 一个回答一个数 |
+# | $d$、$d_w$、$d_l$ | ln π − ln π_ref，整个回答的；选中的（winner）、落选的（loser） | 一个回答一个数 |
 # | $m$ | 间隔，β 乘两个 d 之差 | 一对一个数 |
 # | $\theta$ | 策略的权重 | |
 #
@@ -85,9 +85,9 @@ start("22")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 一个问题：只有成对的偏好
 #
-# [第 20 章](20_rlhf.ipynb)的路很长：比较学成奖励模型，策略再一遍遍写，为它的分数练习。训练时四个模型都在：策略、参考、奖励、评论家。
+# [第 20 章](20_rlhf.ipynb)的路很长：比较学成奖励模型，策略再一遍遍写，为它的分数练习。用 PPO（第 21 章）练，四个模型都在：策略、参考、奖励、评论家（估平均分的模型）。
 #
-# 可我们手里的，本来只是成对的回答。小诗人由同一句往下写两首，规则挑一首：
+# 可我们手里的，本来只是成对的回答。小诗人由同一句往下写两首，规则打分（满分 4：格式、押韵、平仄、不重字各 1），挑一首：
 
 # %% slideshow={"slide_type": "-"} tags=["nbval-check-output", "hide-input"]
 pairs = poems.pairs(3, 0)
@@ -116,7 +116,7 @@ for step in range(1001):
     logits += 0.05 * torch.tensor([1, 0, -1])  # −(ln π(好) − ln π(差)) 的负梯度：抬一个，压一个
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 它不知道停：一对“好胜差”，把从没说过不好的“中”也挤没了。要一个**停在哪里**的说法。上一章有：分数要高，离参考要近。
+# 它不知道停：“中”起先还略升，后来被“好”挤走，虽然没有一对说过它不好。要一个**停在哪里**的说法。第 20 章有：分数要高，离参考要近。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -210,7 +210,7 @@ explore(
 # r=\beta\ln\frac{\pi^*}{\pi_{\text{ref}}}+\beta\ln Z
 # $$
 #
-# 任何策略，只要把它当作“最好的”，就有一个分数与它相配，叫**隐式奖励**（implicit reward）：$\beta(\ln\pi-\ln\pi_{\text{ref}})$，只差一个 $\beta\ln Z$。
+# 任何策略，只要把它当作“最好的”，就有一个分数与它相配，叫**隐式奖励**（implicit reward）：$\beta(\ln\pi-\ln\pi_{\text{ref}})$。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
@@ -229,7 +229,7 @@ print(f"β ln Z = {beta * Z.log():.4f}")
 print(f"好 − 中：r 差 {r[0] - r[1]:.2f}，隐式奖励差 {hidden[0] - hidden[1]:.2f}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# $Z$ 只看问题 $q$，不看回答。同一个问题的两个回答一减，它就没了。而**比较**正好只看差。
+# 都差一个 $\beta\ln Z$。$Z$ 只看问题 $q$，不看回答。同一个问题的两个回答一减，它就没了。而**比较**正好只看差。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -240,7 +240,7 @@ print(f"好 − 中：r 差 {r[0] - r[1]:.2f}，隐式奖励差 {hidden[0] - hid
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 损失：一行
 #
-# 上一章的布拉德利–特里模型：甲得 $r_1$ 分、乙得 $r_2$ 分，甲胜的概率是 $\sigma(r_1-r_2)$，损失是它的 −ln。把分数换成隐式奖励，就是 DPO 的损失。记 $d=\ln\pi-\ln\pi_{\text{ref}}$，选中的是 $d_w$，落选的是 $d_l$：
+# 第 20 章的布拉德利–特里模型：甲得 $r_1$ 分、乙得 $r_2$ 分，甲胜的概率是 $\sigma(r_1-r_2)$，损失是它的 −ln。把分数换成隐式奖励，就是 DPO 的损失。记 $d=\ln\pi-\ln\pi_{\text{ref}}$，选中的是 $d_w$，落选的是 $d_l$：
 #
 # $$
 # m=\beta\,(d_w-d_l),\qquad \text{损失}=-\ln\sigma(m)
@@ -261,10 +261,10 @@ assert_close(dpo_loss(d[:1], d[2:], beta=beta), -logsigmoid(m))
 print(f"起点：d 都是 0，损失 {dpo_loss(0 * d[:1], 0 * d[2:], beta=beta):.4f}，不管 β 是几")
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 起点总是 ln 2 = 0.6931。训练时先看这个数：不是它，就有地方错了。
+# 代码里 N 是几对（别处写 B），chosen、rejected 是 $d_w$、$d_l$，margins 就是 β × (d_w − d_l)。起点总是 ln 2 = 0.6931。训练时先看这个数：不是它，就有地方错了。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 讲义的表里说它“绕过奖励建模”，是 off-policy。核对一下：
+# 讲义的表里说它“绕过奖励建模”，是 off-policy（用别的策略写的数据学）。核对一下：
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K22-1")
@@ -307,42 +307,7 @@ show_figure(
 # \frac{\partial\,\text{损失}}{\partial\theta}=-\beta\,\sigma(-m)\left(\frac{\partial\ln\pi(\text{选中})}{\partial\theta}-\frac{\partial\ln\pi(\text{落选})}{\partial\theta}\right)
 # $$
 #
-# 括号里就是开头那个“抬一个，压一个”。多出来的是 $\sigma(-m)$：这一对现在排错的把握。起点是 ½；已经拉开的，趋近 0，不再用力。开头缺的正是它。
-#
-# 换一个损失，就是换这条出力的曲线。**铰链**损失 $\max(0,1-m)$：间隔到 1 就松手。**IPO**（Azar 等，2023）$(d_w-d_l-\tfrac{1}{2\beta})^2$：要的是一个固定的差，多了还往回拉。
-
-
-# %% slideshow={"slide_type": "-"} tags=["hide-input"]
-def pulls(beta):
-    away = torch.arange(-30.0, 30.1, 0.25, dtype=torch.float64)
-    found = {}
-    for name in ("DPO", "hinge", "IPO"):
-        x = away.clone().requires_grad_()
-        losses = torch.stack([learning.LOSSES[name](one[None], 0 * one[None], beta=beta) for one in x])
-        (gradient,) = torch.autograd.grad(losses.sum(), x)  # 房间里的损失，逐点求导
-        found["铰链" if name == "hinge" else name] = gradient / gradient[len(away) // 2]
-    return {name: (lambda at, y=y: plots.np.interp(at, away, y)) for name, y in found.items()}
-
-
-def said_of_pull(beta):
-    still = {name: float(curve(10.0)) for name, curve in pulls(beta).items()}
-    told = "，".join(f"{name} {pull:.2f}" for name, pull in still.items())
-    return f"β = {beta:g}。两个 d 相差 10 奈特时，还剩起点的几份力：{told}。IPO 停在 {1 / (2 * beta):g} 奈特，铰链停在 {1 / beta:g} 奈特"
-
-
-explore(
-    lambda beta: plots.plot_pull(pulls(beta), says=f"β = {beta:g}"),
-    said_of_pull,
-    beta=Knob("β", [0.05, 0.1, 0.2, 0.5, 1.0]),
-    start={"beta": 0.1},
-    name="22-pull",
-)
-
-# %% [markdown] slideshow={"slide_type": "skip"}
-# :::{admonition} 看什么
-# :class: look
-# 橙线左高右低，从不到 0：只见过一边倒的一对，DPO 会一直推，只是越推越轻。β 拉小，三条线都变平：要走得更远才肯停，于是离参考更远。若 $\sigma(-m)$ 写成了 $\sigma(m)$，橙线就会左低右高，排对的反而猛推。
-# :::
+# 括号里就是开头那个“抬一个，压一个”。多出来的是 $\sigma(-m)$：策略现在认为落选的会胜的概率。起点是 ½；排错的推得重，拉开的推得轻。开头缺的正是它。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 手算刚才那一对：$m=0.549$，$\sigma(-0.549)=0.366$，出力 0.5 × 0.366 = 0.183；起点是 0.5 × 0.5 = 0.25。自动求导说的也是它：
@@ -377,7 +342,43 @@ for name in ("DPO", "IPO"):
         z = (z - 0.1 * slope).detach().requires_grad_()
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# DPO 停不下来：人总选“好”，胜率是 1，与它相配的分差是无穷大。DPO 停在 π*，靠的是数据里**有输有赢**。IPO 不靠这个，差到 $\tfrac{1}{2\beta}=1$ 就站住，这正是提出它的缘由。真的数据里，一对回答通常只比一次，一边倒是常态，所以训练不久就要收手。
+# DPO 停不下来，只是越推越轻：人总选“好”，胜率是 1，与它相配的分差是无穷大。要停在 π*，数据里得**有输有赢**。真的数据里，一对回答通常只比一次，一边倒是常态，所以训练不久就要收手。
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 换一个损失，就是换出力的曲线。**IPO**（Azar 等，2023）$(d_w-d_l-\tfrac{1}{2\beta})^2$：要的是一个固定的差，β = 0.5 时到 1 就站住，多了还往回拉；提出它，正为了一边倒的对。**铰链**损失 $\max(0,1-m)$：间隔到 1 就松手。
+
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+def pulls(beta):
+    away = torch.arange(-30.0, 30.1, 0.25, dtype=torch.float64)
+    found = {}
+    for name in ("DPO", "hinge", "IPO"):
+        x = away.clone().requires_grad_()
+        losses = torch.stack([learning.LOSSES[name](one[None], 0 * one[None], beta=beta) for one in x])
+        (gradient,) = torch.autograd.grad(losses.sum(), x)  # 房间里的损失，逐点求导
+        found["铰链" if name == "hinge" else name] = gradient / gradient[len(away) // 2]
+    return {name: (lambda at, y=y: plots.np.interp(at, away, y)) for name, y in found.items()}
+
+
+def said_of_pull(beta):
+    still = {name: float(curve(8.0)) for name, curve in pulls(beta).items()}
+    told = "，".join(f"{name} {pull:.2f}" for name, pull in still.items())
+    return f"β = {beta:g}。两个 d 相差 8 奈特时，还剩起点的几成力（负的往回拉）：{told}。IPO 停在 {1 / (2 * beta):g} 奈特，铰链停在 {1 / beta:g} 奈特"
+
+
+explore(
+    lambda beta: plots.plot_pull(pulls(beta), says=f"β = {beta:g}"),
+    said_of_pull,
+    beta=Knob("β", [0.05, 0.1, 0.2, 0.5, 1.0]),
+    start={"beta": 0.1},
+    name="22-pull",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 橙线左高右低，越来越轻，但不到 0。β 拉小，DPO 和 IPO 变平，铰链的台阶右移：要走得更远才肯停，于是离参考更远。若 $\sigma(-m)$ 写成了 $\sigma(m)$，橙线就会左低右高，排对的反而猛推。
+# :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -432,6 +433,9 @@ align(policy, *((answers[side], is_answer[side]) for side in drawn.T), beta=0.5)
 for name, p in {"π_ref": pi_ref, "学到的": policy.listed().exp(), "π*": best}.items():
     print(name, "　", "  ".join(f"{one} {x:.3f}" for one, x in zip("好中差", p.tolist())))
 
+# %% [markdown]
+# 到 π* 的 KL 只有 0.0015：差的是抽样，下一节看。
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 证据：到得了 π* 吗
 #
@@ -439,7 +443,7 @@ for name, p in {"π_ref": pi_ref, "学到的": policy.listed().exp(), "π*": bes
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
-# 偏好由 $r$ 抽出，对数无穷多。IPO 和铰链损失，停在哪里？
+# 偏好由 $r$ 抽出，对子无穷多（不抽，直接用真的胜率算）。IPO 和铰链损失，停在哪里？
 #
 # - A. 都停在 π* 以外
 # - B. 和 DPO 一样，都到 π*
@@ -458,7 +462,7 @@ show_figure(
         {name: {"IPO": endless[at, 2], "铰链": endless[at, 3]} for at, name in enumerate(WORLDS)},
         level=1e-3,
     ),
-    alt="DPO 到 π* 的 KL 随对数变小，左边三个答案，右边十五个。"
+    alt="DPO 到 π* 的 KL 随对子的数目变小，左边三个答案，右边十五个。"
     + "；".join(
         f"{name}：" + "，".join(f"{n:,} 对 {kl:.2g}" for n, kl in zip(COUNTS, values.mean(0)))
         for name, values in by_count.items()
@@ -475,7 +479,7 @@ show_claim("C29")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟。常问：“十万对才到千分之一，不是很慢吗？”答：KL 与对数成反比，是抽样本身的噪声，奖励模型也一样。
+# 停 1.5 分钟。常问：“三个答案，也要上万对才到千分之一，不是很慢吗？”答：KL 与对子的数目大致成反比，是抽样本身的噪声，奖励模型也一样。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -489,21 +493,21 @@ live_triangle(("exact", "DPO"), name="22-triangle")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 圆点是参考，星是 π*，灰线是知道分数的精确梯度，橙线是 DPO；右边是离星多远。两条路不同，终点相同。然后一样一样地弄坏：把对数减到几十对，终点就偏，换种子又偏到别处；不给看其中一个答案，它停在半路；翻转一成、两成标签，终点往参考那边退。若终点与覆盖、翻转无关，那它就不是从数据里学的。
+# 圆点是参考，星是 π*，灰线是知道分数的精确梯度，橙线是 DPO；右边是离星多远。两条路不同，终点相同。然后一样一样地弄坏：把对子减到几十，终点就偏，换种子又偏到别处；不给看其中一个答案，它停在半路；翻转一成、两成标签，终点往参考那边退。若终点与覆盖、翻转无关，那它就不是从数据里学的。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟。先全对，再拿走“差”，再翻标签。常问：“没见过的答案会怎样？”答：在这里它与谁都不比，比例留在参考那里；下一页里就不是了。
+# 停 1.5 分钟。先全对，再拿走“差”，再翻标签。常问：“没见过的答案会怎样？”答：在这里，它的 logit 不动，概率随别人涨落；几个没见过的，彼此之比不变。下一页里就不是了。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 概率去了哪里：第三个答案
 #
-# 损失只问选中与落选之**差**。两个可以一起降，那概率去哪里？
+# 损失只问选中与落选之**差**，各自多少，它不问。
 #
-# 真的模型里，回答共用权重：动一个，像它的都动。下面三个答案共用一个数，只有一对，选中胜落选；第三个没有一对见过，而且最差。
+# 真的模型里，回答共用权重：动一个，像它的都动。下面三个 logit 是 0、−w、+w，只有 w 在学（从 −2 起，β = 0.1）。只有一对，选中（0）胜落选（−w）；第三个（+w）没有一对见过，而且最差。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 先猜再跑
@@ -538,10 +542,10 @@ explore(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 虚框是出发时。走到 132 步：选中的从 0.117 到 0.010，落选的从 0.867 到 0.0001，最差的从 0.016 到 0.990；损失照样一路降。换成“各有各的数”，同一对就把选中的推到 1。曲线上的损失和间隔分不出这两种结局，要看选中的概率，还要自己读样本。
+# 虚框是出发时。拉开前两个，只能加大 w，第三个跟着升得更快。选中的从 0.117 起，第 20 步升到 0.333，以后让给第三个，132 步只剩 0.010；落选的从 0.867 到 0.0001，最差的从 0.016 到 0.990。损失照样一路降。换成“各有各的数”，同一对就把选中的推到 1。曲线上的损失和间隔分不出这两种结局，要看选中的概率，还要自己读样本。
 # :::
 #
-# Razin 等（2024）叫它 likelihood displacement（概率错位）：他们教 Llama-3-8B-Instruct 拒绝有害的问题，拒绝率反而从 74.4% 掉到 33.4%。我们抽了 192 个小世界（卡片 C29d 在文末），选中的平均在降的占九成以上，真的变坏的，各有各的数时 2%，共用特征时约一成。那么，看到选中的在降，该怎么想？
+# Razin 等（2024）叫它 likelihood displacement（概率错位）：他们教 Llama-3-8B-Instruct 拒绝有害的问题，拒绝率反而从 74.4% 掉到 33.4%。我们抽了 192 个小世界（卡片 C29d 在文末），选中的平均在降的占九成以上，真的变坏的，各有各的数时 2%，共用特征时约一成（部分成立，种子之间差得多）。那么，看到选中的在降，该怎么想？
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K22-2")
@@ -585,9 +589,9 @@ show_figure(
 show_claim("C29e")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 96 对全部背下，没见过的与猜差不多；对数多十倍，写出来的诗才好一点，没见过的仍只多判对几个百分点。
+# 96 对全部背下，没见过的与猜差不多；多到十倍，写出来的诗才好一点，没见过的说不上多判对（差 3 个百分点，误差约 4）。
 #
-# 为什么记得住，却说不准？一首诗三十来个字，两首之间差的往往只是一两个字的平仄或韵。把这两首的字句背下来，比学会押韵容易，损失一样降。
+# 为什么记得住，却说不准？一首诗三十来个字，两首字句大不相同，分数之差却常只在一两个字的平仄或韵。把这两首的字句背下来，比学会押韵容易，损失一样降。
 #
 # 对再多些呢？课程训练的 `poet-dpo` 看了 3,840 对，各一遍，每次都是新的：
 
@@ -637,10 +641,10 @@ explore(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 白格是首句，提示，不算；蓝的比参考更爱写，红的更不爱写。一首诗的高下，多半落在几个字上，没押上的韵脚尤其红，第 3 对的“霏霏”、第 6 对的两个“啼”也红。两首都偏红：没见过的对，选中与落选一起降。若它真的只看规则，深色就该只在韵脚和出律的字上。
+# 白格是首句，提示，不算；蓝的比参考更爱写，红的更不爱写。一首诗的高下，多半落在几个字上，没押上的韵脚尤其红，第 3 对的“霏霏”、第 6 对的两个“啼”也红。两首都偏红：没见过的对，选中与落选一起降。若它真的只看规则，深色就该只在韵脚和出律（不合平仄）的字上。
 # :::
 #
-# 看过一遍，两百步以后还认得；没见过的，三对里对两对不到。写诗却真的好了些。两样不是一回事：判得准是分出两首，写得好是改自己的习惯。选中与落选一起降，正如上一节所说。
+# 看过一遍，两百步以后还认得；没见过的，三对里对两对不到（只训练一次，问 128 对，误差约 4 个百分点）。写诗却真的好了些。两样不是一回事：判得准是分出两首，写得好是改自己的习惯。选中与落选一起降，正如上一节所说。
 #
 # 十首，首句由种子抽，两个诗人用同一串随机数往下写：
 
@@ -649,6 +653,8 @@ for one, other, was, now in poems.side_by_side(aligned, n=10, seed=0):
     print(f"以前 {was:.2f}　{one}\n以后 {now:.2f}　{other}\n")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
+# 平均从 2.38 到 2.95，也有一首从 2.50 掉到 1.75：合规则的多了，通顺未必。
+#
 # 换你来：写一句，两个诗人轮流往下写。
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
@@ -673,7 +679,7 @@ live_versions(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，可打开本章网页，请学生给一句，两个诗人各写一首。常问：“真的大模型也这样记吗？”答：Zephyr 的作者也报告训练集很快判得几乎全对，聊天的评测却没有因此变差；要看留出的和样本，不看训练的准确率。
+# 停 2 分钟，可打开本章网页，请学生给一句，两个诗人各写一首。没见过的对：96 对时判对 52%，960 对 55%，3,840 对 63%；C29e 部分成立。常问：“真的大模型也这样记吗？”答：Zephyr 的作者也报告训练集很快判得几乎全对，聊天的评测却没有因此变差；要看留出的和样本，不看训练的准确率。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -695,16 +701,16 @@ show_figure(
 )
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# **财力**：权重、梯度、优化器都省一半，激活也省近一半，一步的运算只要四到五成。若把参考的数先算好，训练时只剩一个模型，就更省。
+# **财力**：权重、梯度、优化器都省一半，激活也省近一半，一步的运算只要四到五成多；诗人那样词表大的，省得少。DPO 的回答由谁写，没有算在内。若把参考的数先算好，训练时只剩一个模型，就更省。
 #
-# **清洗**：翻转越多，DPO 离 π* 越远。次序倒还对：对数无穷多，翻到 40%，隐式奖励仍把每一对排对，只是把差距看小了。两种改法常被混为一谈。**cDPO**（Mitchell，2023）把目标从“必胜”改成“有 ε 的可能败”，在这里反而更远：翻转已经把胜率压向一半，它再压一次。**rDPO**（Chowdhury 等，2024）把翻转的那一份从损失里扣掉，回到 π*；前提是知道翻转了几成，真数据里没有人告诉你。
+# **清洗**：翻转越多，DPO 离 π* 越远。次序倒还对：对子无穷多，翻到 40%，隐式奖励仍把每一对排对，只是把差距看小了。两种改法常被混为一谈。**cDPO**（Mitchell，2023）把目标从“必胜”改成“有 ε 的可能败”，在这里反而更远：翻转已经把胜率压向一半，它再压一次。**rDPO**（Chowdhury 等，2024）把翻转的那一份从损失里扣掉，回到 π*。前提有二：知道翻转了几成，真数据里没有人告诉你；而且对够多，3,000 对、翻到 40%，KL 仍有 0.92。
 #
 # 两条主张的卡片 C29b、C29c 在文末。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟。常问：“奖励模型不怕错标签吗？”答：一样怕，它也是那个损失；差别是错标签在 DPO 里直接进了策略，中间没有可以检查的一步。
+# 停 1.5 分钟。右图：154 对 300 MB；C29b 成立，C29c 部分成立。常问：“奖励模型不怕错标签吗？”答：一样怕，它也是那个损失；差别是错标签在 DPO 里直接进了策略，中间没有可以检查的一步。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -739,7 +745,7 @@ show_figure(
 #
 # :::{admonition} 3. “β 是学习率一类的东西”
 # :class: pitfall
-# β 定终点：人有几成选它，除以 β，就是 d 之差。学习率定怎样走去。
+# β 定终点：ln(胜率 ÷ 败率) 除以 β，就是 d 之差。怎样走去，由学习率定；β 也改起步的力气（普通梯度下降；Adam 会把大小除掉）。
 # :::
 #
 # :::{admonition} 4. “两个问题的回答也能配对”
@@ -754,9 +760,9 @@ show_figure(
 # :::
 
 # %% [markdown]
-# ## 往后看
+# ## 往前看，往后看
 #
-# - **从第 20 章来**：目标、比较、参考都是那里的；这里只是把奖励模型与策略合成一个。
+# - **第 20 章**：目标、比较、参考都是那里的；这里只是把奖励模型与策略合成一个。
 # - **第 21 章**：PPO 不要成对的数据，要能打分；写一批，学几遍。
 # - **第 23 章**：GRPO 由规则打分，一组里比高低。
 # - **第 24 章**：三种方法放在一个世界、一笔预算里比。
@@ -892,15 +898,15 @@ check("22-dpo-7-next", next_answer)
 # :class: summary
 # 1. 分数减去 β 乘 KL，最好的策略写得出来：参考乘 $e^{r/\beta}$，除以 $Z$。
 # 2. 倒过来，策略里藏着分数：β(ln π − ln π_ref)，差一个只看问题的常数；成对一减，$Z$ 消掉。
-# 3. 损失是 −ln σ(间隔)。出力 β σ(−m)：排错的推得重，拉开的松手。
+# 3. 损失是 −ln σ(间隔)。出力 β σ(−m)：排错的推得重，拉开的推得轻。
 # 4. 只问差：选中的可以降，概率可以去没见过的地方；损失和间隔看不出来。
-# 5. 省了两个模型和写；靠的是数据：对数、覆盖、标签，错在哪里，策略就偏到哪里。
+# 5. 省了两个模型和写；靠的是数据：多少对、覆盖、标签，错在哪里，策略就偏到哪里。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 0.5 分钟。请学生不看屏幕写出损失。常问：“学哪一个好？”答：有成对的数据、没有打分的规则，先试 DPO；有规则，看下一讲。
+# 停 0.5 分钟。请学生不看屏幕写出损失。常问：“学哪一个好？”答：有成对的数据、没有打分的规则，先试 DPO；有规则，看第 23 章。
 # :::
 
 # %% [markdown]
