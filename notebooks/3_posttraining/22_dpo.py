@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 Transformer](../1_foundations/06_transformer.ipynb)（交叉熵、训练）、[19 SFT](19_sft.ipynb)（只数回答的词元）、[20 强化学习与 RLHF](20_rlhf.ipynb)（分数、比较、参考模型、KL）。
 #
-# **阅读** 约 42 分钟，练习另加 50 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 43 分钟，练习另加 50 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
