@@ -145,7 +145,7 @@ def exam(split: str = "held-out", n: int = 300) -> tuple[Question, ...]:
 
 
 def without_end(text: Rendered) -> Rendered:
-    """What masking every id of padding does, where the padding is <|im_end|> (trl#3091): the end is never learned."""
+    """Masks every id of padding, which is <|im_end|> (huggingface/trl#3091): the end is never learned."""
     return Rendered(text.ids, [mine and i != sums.chat().end for i, mine in zip(*text)])
 
 
