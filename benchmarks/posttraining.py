@@ -1,0 +1,286 @@
+"""How fast SFT, DPO, GRPO and PPO go beside TRL: `OMP_NUM_THREADS=1 python benchmarks/posttraining.py`, four minutes.
+
+One step of each on GPT-2s of the same weights, from texts to changed weights: ours through training/step.py's Update,
+TRL's by its own trainers, see trl_peers.py. SFT: texts of a prompt and an answer. DPO: pairs, the reference asked
+before training by both. GRPO: groups of answers, one update on them, β 0.04 with a reference. PPO: an answer to each
+prompt, four updates of actor and critic, with a reference and a reward model. In GRPO and PPO `roll_out` is the writing
+of the answers, `update` all the rest of the step: rewards, reference, critic, losses, gradients, optimizer. All in
+float32, and in bf16 autocast where precision.py measures that it pays here; each side writes its answers as it does.
+"""
+
+import gc
+import os
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+warnings.filterwarnings("ignore")
+
+import torch
+from common import arguments, keep, machine, seconds
+from peers import gpt2_twin
+from torch import Tensor, nn
+
+from course_lib.models.gpt2 import GPT2, GPT2Config
+from course_lib.posttraining.chat import Rendered
+from course_lib.posttraining.dpo import answer_scores, dpo_loss, on_pairs
+from course_lib.posttraining.grpo import group_advantages, grpo_loss, on_answers
+from course_lib.posttraining.log_probs import is_target, token_log_probs
+from course_lib.posttraining.ppo import Critic, FourModels, judge, ppo_loss
+from course_lib.posttraining.reference import Reference
+from course_lib.posttraining.reward_model import RewardModel
+from course_lib.posttraining.rewards import Rewards
+from course_lib.posttraining.rollout import left_padded, roll_out
+from course_lib.posttraining.sft import n_targets, padded, sft_loss
+from course_lib.training.precision import best_dtype, cpu_gain
+from course_lib.training.step import Settings, Update
+
+V, END, PAD = 256, 0, 1
+WORDS = ["[END]", "[PAD]", *(f"w{i}" for i in range(2, V))]
+BETA, EPOCHS, GROUP = 0.04, 4, 8
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model and what it is asked. rows: texts of SFT, pairs of DPO, and half of the answers that GRPO and PPO write.
+    A prompt has half of `length` words up to `length`, an answer `length`, or up to as many if the model ends it."""
+
+    name: str
+    config: GPT2Config
+    rows: int = 32
+    length: int = 16
+
+    @cached_property
+    def prompts(self) -> list[str]:
+        """One for each answer of PPO."""
+        spread = self.length // 2 + 1
+        return [texts(self.length // 2 + i % spread, i) for i in range(2 * self.rows)]
+
+    def answer(self, i: int) -> str:
+        return texts(self.length, 10_000 + i)
+
+
+TASKS = (
+    Task("L4 d128", GPT2Config(n_vocab=V, context=64, d_model=128, n_layers=4, n_heads=4, init_std=0.02)),
+    Task("L2 d64", GPT2Config(n_vocab=V, context=64, d_model=64, n_layers=2, n_heads=4, init_std=0.02)),
+)
+QUICK = (Task("L1 d16", GPT2Config(n_vocab=V, context=16, d_model=16, n_layers=1, n_heads=2), rows=8, length=4),)
+
+
+def texts(n: int, seed: int) -> str:
+    draw = torch.Generator().manual_seed(seed)
+    return " ".join(WORDS[i] for i in torch.randint(2, V, (n,), generator=draw))
+
+
+def encode(text: str) -> list[int]:
+    return [int(word[1:]) for word in text.split()]
+
+
+def early(answer: str, _: object = None) -> float:
+    """The reward: the share of words in the first half of the vocabulary."""
+    words = answer.split()
+    return sum(word[1:].isdigit() and int(word[1:]) < V // 2 for word in words) / max(1, len(words))
+
+
+def early_completions(completions: list[str], **_) -> list[float]:
+    """The same, as TRL asks for it."""
+    return [early(each) for each in completions]
+
+
+class Timed:
+    """A function that notes how many seconds each of its calls took, on the benchmark's clock."""
+
+    def __init__(self, run: Callable):
+        self.run, self.seconds = run, []
+        self.clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+
+    def __call__(self, *args, **kwargs):
+        start = self.clock()
+        found = self.run(*args, **kwargs)
+        self.seconds.append(self.clock() - start)
+        return found
+
+
+class Ours:
+    """Our step of each way: functions without arguments; for GRPO and PPO with the timed roll-out beside."""
+
+    def __init__(self, task: Task, start: GPT2, kind: str, steps: int):
+        self.task, self.start, self.steps, self.kind = task, start, steps, kind
+        self.rewards = Rewards({"early": (1.0, early)})
+
+    def model(self) -> GPT2:
+        found = GPT2(self.task.config)
+        found.load_state_dict(self.start.state_dict())
+        return found
+
+    def update(self, model: nn.Module, loss: Callable, weigh: Callable | None = None, each: int = 1) -> Update:
+        return Update(model, Settings(steps=each * self.steps, lr=3e-4, precision=self.kind), loss=loss, weigh=weigh)
+
+    def said(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        """Log-probabilities of a frozen model, in the updates' number type."""
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.kind == "bf16"):
+            return token_log_probs(model(batch["ids"], is_token=batch["is_token"]), batch["ids"])
+
+    def rendered(self, i: int, answer: str) -> Rendered:
+        prompt, words = encode(self.task.prompts[i]), encode(answer)
+        return Rendered(prompt + words, [False] * len(prompt) + [True] * len(words))
+
+    def sft(self) -> Callable:
+        rows = [self.rendered(i, self.task.answer(i)) for i in range(self.task.rows)]
+        update = self.update(self.model(), sft_loss, n_targets)
+        return lambda: update(padded(rows, PAD))
+
+    def dpo(self) -> Callable:
+        n = self.task.rows
+        sides = {
+            side: [self.rendered(i, self.task.answer(i + more)) for i in range(n)]
+            for side, more in (("chosen", 0), ("rejected", n))
+        }
+        reference = Reference(self.start)
+        kept = {side: answer_scores(reference, padded(rows, PAD)) for side, rows in sides.items()}
+        update = self.update(self.model(), partial(on_pairs, loss=dpo_loss))
+        return lambda: update({side: padded(rows, PAD) | {"reference": kept[side]} for side, rows in sides.items()})
+
+    def write(self, timed: Timed, policy: GPT2, prompts: list[str], n: int, draw: torch.Generator):
+        """The roll-out, and what each answer earns."""
+        ids, is_token = left_padded([encode(prompt) for prompt in prompts], PAD)
+        written = timed(policy, ids, is_token=is_token, n=n, limit=self.task.length, end=END, generator=draw)
+        return written, [" ".join(WORDS[i] for i in answer) for answer in written.answers()]
+
+    def grpo(self) -> tuple[Callable, Timed]:
+        policy, timed, draw = self.model(), Timed(roll_out), torch.Generator().manual_seed(0)
+        reference, prompts = Reference(policy), self.task.prompts[: 2 * self.task.rows // GROUP]
+        update = self.update(policy, partial(on_answers, loss=grpo_loss, beta=BETA))
+
+        def step() -> None:
+            written, answers = self.write(timed, policy, prompts, GROUP, draw)
+            earned, _ = self.rewards(answers, answers)
+            batch = written.batch(advantages=group_advantages(earned.view(-1, GROUP)))
+            update(batch | {"reference": self.said(reference, batch)})
+
+        return step, timed
+
+    def ppo(self) -> tuple[Callable, Timed]:
+        actor, timed, draw = self.model(), Timed(roll_out), torch.Generator().manual_seed(0)
+        reward = RewardModel(self.model()).requires_grad_(False)
+        four = FourModels(actor, Critic(self.model()), Reference(actor), reward)
+        update = self.update(four.learners(), ppo_loss, n_targets, EPOCHS)
+
+        def step() -> None:
+            written, _ = self.write(timed, actor, self.task.prompts, 1, draw)
+            batch, mask = written.batch(), is_target(written.is_answer)
+            reference = self.said(four.reference, batch)
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.kind == "bf16"):
+                values = four.critic(batch["ids"], is_token=batch["is_token"])[:, :-1, 0].float()
+                scores = four.reward(batch["ids"], batch["is_answer"], batch["is_token"]).float()
+            judged = judge(scores, batch["old"], reference, values, mask)
+            for _ in range(EPOCHS):
+                update(batch | dict(values=values, advantages=judged.advantages, returns=judged.returns))
+
+        return step, timed
+
+
+def theirs(task: Task, start: GPT2, kind: str, steps: int, folder: Path) -> dict[str, Callable | tuple]:
+    from trl_peers import Peers
+
+    peers = Peers(gpt2_twin(start), WORDS, folder, steps=steps, bf16=kind == "bf16", timed=Timed)
+    pairs = [
+        {"prompt": task.prompts[i] + " ", "chosen": task.answer(i), "rejected": task.answer(i + task.rows)}
+        for i in range(task.rows)
+    ]
+    rows = [(encode(pair["prompt"]), encode(pair["chosen"])) for pair in pairs]
+    marked = [{"input_ids": p + a, "completion_mask": [0] * len(p) + [1] * len(a)} for p, a in rows]
+    groups = task.prompts[: 2 * task.rows // GROUP]
+    return {
+        "SFT": peers.sft(marked),
+        "DPO": peers.dpo(pairs),
+        "GRPO": peers.grpo(groups, GROUP, task.length, early_completions, BETA),
+        "PPO": peers.ppo(task.prompts, task.length, EPOCHS),
+    }
+
+
+def spread(numbers: list[float]) -> dict[str, float]:
+    """Median, least and most."""
+    found = {"median": statistics.median(numbers), "low": min(numbers), "high": max(numbers)}
+    return {name: float(f"{each:.3g}") for name, each in found.items()}
+
+
+def measure(task: Task, kinds: list[str], rounds: int, folder: Path) -> list[dict]:
+    torch.manual_seed(0)
+    start, steps, runs = GPT2(task.config), rounds + 3, {}
+    for kind in kinds:
+        ours = Ours(task, start, kind, steps)
+        mine = {"SFT": ours.sft(), "DPO": ours.dpo(), "GRPO": ours.grpo(), "PPO": ours.ppo()}
+        its = theirs(task, start, kind, steps, folder)
+        for way in mine:
+            runs |= {(kind, way, "ours"): mine[way], (kind, way, "trl"): its[way]}
+    gc.collect()
+    gc.freeze()  # TRL's PPO collects garbage at every step: let it look at what the steps leave, not at the libraries
+    steppers = {key: run[0] if isinstance(run, tuple) else run for key, run in runs.items()}
+    times = seconds(steppers, rounds)
+    rows = []
+    for kind in kinds:
+        for way in mine:
+            row = {"model": task.name, "way": way, "type": kind, "milliseconds": {}, "times_as_fast": {}}
+            parts = {"step": {who: times[kind, way, who] for who in ("ours", "trl")}}
+            if isinstance(mine[way], tuple):
+                wrote = {who: runs[kind, way, who][1].seconds[-rounds:] for who in ("ours", "trl")}
+                rest = {who: [a - b for a, b in zip(parts["step"][who], wrote[who])] for who in wrote}
+                parts |= {"roll_out": wrote, "update": rest}
+                row["share_of_roll_out"] = {
+                    who: round(statistics.median(b / a for a, b in zip(parts["step"][who], wrote[who])), 3)
+                    for who in wrote
+                }
+            for part, each in parts.items():
+                row["milliseconds"][part] = {who: spread([1000 * s for s in each[who]]) for who in each}
+                row["times_as_fast"][part] = spread([b / a for a, b in zip(each["ours"], each["trl"])])
+            rows.append(row)
+    for row in rows:  # ours in the fastest type against theirs in their fastest
+        way = row["way"]
+        fastest = {
+            who: min((times[kind, way, who] for kind in kinds), key=statistics.median) for who in ("ours", "trl")
+        }
+        row["best_over_their_best"] = spread([b / a for a, b in zip(fastest["ours"], fastest["trl"])])
+    return rows
+
+
+def main() -> None:
+    options = arguments(__doc__)
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    kinds = ["fp32"] + (["bf16"] if best_dtype() == torch.bfloat16 else [])
+    rows = []
+    for task in QUICK if options.quick else TASKS:
+        with tempfile.TemporaryDirectory() as folder, redirect_stdout(open(os.devnull, "w")):
+            rows += measure(task, kinds, options.rounds, Path(folder))
+    import trl
+
+    settings = {
+        "rounds": options.rounds,
+        "trl": trl.__version__,
+        "bf16_gain": round(cpu_gain(), 2),
+        "tasks": {
+            task.name: {"rows": task.rows, "length": task.length, "group": GROUP, "epochs": EPOCHS, "beta": BETA}
+            for task in (QUICK if options.quick else TASKS)
+        },
+    }
+    keep({"machine": machine(), "settings": settings, "steps": rows}, "posttraining", options)
+    for row in rows:
+        each = "  ".join(
+            f"{part} {found['ours']['median']:.0f} and {found['trl']['median']:.0f} ms ×{row['times_as_fast'][part]['median']}"
+            for part, found in row["milliseconds"].items()
+        )
+        print(f"{row['model']} {row['way']} {row['type']}: {each}; best × {row['best_over_their_best']['median']}")
+
+
+if __name__ == "__main__":
+    main()
