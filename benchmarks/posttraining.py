@@ -1,4 +1,4 @@
-"""How fast SFT, DPO, GRPO and PPO go beside TRL: `OMP_NUM_THREADS=1 python benchmarks/posttraining.py`, four minutes.
+"""How fast SFT, DPO, GRPO and PPO go beside TRL: `OMP_NUM_THREADS=1 python benchmarks/posttraining.py`, five minutes.
 
 One step of each on GPT-2s of the same weights, from texts to changed weights: ours through training/step.py's Update,
 TRL's by its own trainers, see trl_peers.py. SFT: texts of a prompt and an answer. DPO: pairs, the reference asked
@@ -6,6 +6,9 @@ before training by both. GRPO: groups of answers, one update on them, β 0.04 wi
 prompt, four updates of actor and critic, with a reference and a reward model. In GRPO and PPO `roll_out` is the writing
 of the answers, `update` all the rest of the step: rewards, reference, critic, losses, gradients, optimizer. All in
 float32, and in bf16 autocast where precision.py measures that it pays here; each side writes its answers as it does.
+`share_of_peak`: the products of our step (by torch's flop_counter) over what one 1024³ product reaches in
+that type in the same run; TRL's time is held against the same number, so that 1 / its share is the most that anybody
+could be ahead without computing less.
 """
 
 import gc
@@ -18,15 +21,16 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property, partial
+from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
-
-os.environ["HF_HUB_OFFLINE"] = "1"
-warnings.filterwarnings("ignore")
 
 import torch
 from common import arguments, keep, machine, seconds
 from peers import gpt2_twin
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.posttraining.chat import Rendered
@@ -39,8 +43,8 @@ from course_lib.posttraining.reward_model import RewardModel
 from course_lib.posttraining.rewards import Rewards
 from course_lib.posttraining.rollout import left_padded, roll_out
 from course_lib.posttraining.sft import n_targets, padded, sft_loss
-from course_lib.training.precision import best_dtype, cpu_gain
-from course_lib.training.step import Settings, Update
+from course_lib.training.precision import best_dtype, cpu_gain, product_seconds
+from course_lib.training.step import DTYPES, Settings, Update
 
 V, END, PAD = 256, 0, 1
 WORDS = ["[END]", "[PAD]", *(f"w{i}" for i in range(2, V))]
@@ -105,6 +109,18 @@ class Timed:
         start = self.clock()
         found = self.run(*args, **kwargs)
         self.seconds.append(self.clock() - start)
+        return found
+
+
+class Products(TorchDispatchMode):
+    """Within it, total counts the multiplications and additions of all matrix products."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func._overloadpacket):
+            self.total += count(*args, **(kwargs or {}), out_val=found)
         return found
 
 
@@ -188,6 +204,7 @@ class Ours:
 
 
 def theirs(task: Task, start: GPT2, kind: str, steps: int, folder: Path) -> dict[str, Callable | tuple]:
+    """TRL's step of each way, as Ours has it."""
     from trl_peers import Peers
 
     peers = Peers(gpt2_twin(start), WORDS, folder, steps=steps, bf16=kind == "bf16", timed=Timed)
@@ -221,6 +238,12 @@ def measure(task: Task, kinds: list[str], rounds: int, folder: Path) -> list[dic
         its = theirs(task, start, kind, steps, folder)
         for way in mine:
             runs |= {(kind, way, "ours"): mine[way], (kind, way, "trl"): its[way]}
+        losses = {"ours": mine["SFT"]()[0], "trl": float(its["SFT"].losses[0])}
+        if abs(losses["ours"] - losses["trl"]) > (1e-4 if kind == "fp32" else 0.03):
+            raise ValueError(f"the first losses of SFT differ: {losses}; the two do not learn the same")
+    peak = {
+        kind: 2 * 1024**3 / product_seconds(*(torch.randn(1024, 1024).to(DTYPES[kind]) for _ in "ab")) for kind in kinds
+    }
     gc.collect()
     gc.freeze()  # TRL's PPO collects garbage at every step: let it look at what the steps leave, not at the libraries
     steppers = {key: run[0] if isinstance(run, tuple) else run for key, run in runs.items()}
@@ -241,6 +264,12 @@ def measure(task: Task, kinds: list[str], rounds: int, folder: Path) -> list[dic
             for part, each in parts.items():
                 row["milliseconds"][part] = {who: spread([1000 * s for s in each[who]]) for who in each}
                 row["times_as_fast"][part] = spread([b / a for a, b in zip(each["ours"], each["trl"])])
+            with Products() as counter:
+                steppers[kind, way, "ours"]()
+            row["share_of_peak"] = {
+                who: round(counter.total / statistics.median(times[kind, way, who]) / peak[kind], 3)
+                for who in ("ours", "trl")
+            }
             rows.append(row)
     for row in rows:  # ours in the fastest type against theirs in their fastest
         way = row["way"]
@@ -253,33 +282,29 @@ def measure(task: Task, kinds: list[str], rounds: int, folder: Path) -> list[dic
 
 def main() -> None:
     options = arguments(__doc__)
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    kinds = ["fp32"] + (["bf16"] if best_dtype() == torch.bfloat16 else [])
-    rows = []
-    for task in QUICK if options.quick else TASKS:
-        with tempfile.TemporaryDirectory() as folder, redirect_stdout(open(os.devnull, "w")):
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    warnings.filterwarnings("ignore")
+    tasks, rows = QUICK if options.quick else TASKS, []
+    kinds = ["fp32"] + (["bf16"] if best_dtype() == torch.bfloat16 and not options.quick else [])
+    for task in tasks:
+        with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):  # PPO prints
             rows += measure(task, kinds, options.rounds, Path(folder))
-    import trl
-
     settings = {
         "rounds": options.rounds,
-        "trl": trl.__version__,
+        "trl": version("trl"),
         "bf16_gain": round(cpu_gain(), 2),
         "tasks": {
             task.name: {"rows": task.rows, "length": task.length, "group": GROUP, "epochs": EPOCHS, "beta": BETA}
-            for task in (QUICK if options.quick else TASKS)
+            for task in tasks
         },
     }
     keep({"machine": machine(), "settings": settings, "steps": rows}, "posttraining", options)
     for row in rows:
-        each = "  ".join(
-            f"{part} {found['ours']['median']:.0f} and {found['trl']['median']:.0f} ms ×{row['times_as_fast'][part]['median']}"
-            for part, found in row["milliseconds"].items()
-        )
-        print(f"{row['model']} {row['way']} {row['type']}: {each}; best × {row['best_over_their_best']['median']}")
+        print(f"{row['model']} {row['way']} {row['type']}, best × {row['best_over_their_best']['median']}")
+        for part, found in row["milliseconds"].items():
+            each = "  ".join(f"{who} {one['median']:.1f}" for who, one in found.items())
+            print(f"  {part} ms  {each}   times as fast {row['times_as_fast'][part]}")
+        print(f"  share of peak {row['share_of_peak']}")
 
 
 if __name__ == "__main__":

@@ -95,6 +95,30 @@ def preparing(result: dict) -> str:
     return table(["processor", "picture", "ours", "transformers", "×"], rows)
 
 
+def posttraining(result: dict) -> str:
+    """A row for each model, way and type; in brackets the least and the most of the rounds."""
+
+    def ratio(found: dict | None) -> str:
+        return "" if found is None else f"{found['median']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+
+    def pair(found: dict, form: str) -> str:
+        return " / ".join(format(found[who], form) for who in ("ours", "trl"))
+
+    rows = [
+        [row["model"], row["way"], row["type"]]
+        + [f"{row['milliseconds']['step'][who]['median']:,.0f}" for who in ("ours", "trl")]
+        + [ratio(row["times_as_fast"].get(part)) for part in ("step", "roll_out", "update")]
+        + [
+            pair(row["share_of_roll_out"], ".0%") if "share_of_roll_out" in row else "",
+            pair(row["share_of_peak"], ".0%"),
+        ]
+        + [ratio(row["best_over_their_best"])]
+        for row in result["steps"]
+    ]
+    head = ["model", "way", "type", "ours, ms", "TRL, ms", "× a step", "× roll-out", "× update"]
+    return table([*head, "roll-out's share", "share of peak", "our best × their best"], rows)
+
+
 def about(result: dict) -> str:
     machine = result["machine"]
     return (
@@ -104,7 +128,9 @@ def about(result: dict) -> str:
 
 
 def parts() -> dict[str, str]:
-    decoding, generation, training, vision = (load(name) for name in ("decoding", "generation", "training", "vision"))
+    decoding, generation, training, vision, aligned = map(
+        load, ("decoding", "generation", "training", "vision", "posttraining")
+    )
     return {
         "decoding": "\n\n".join((about(decoding), against(decoding, "design"), over_context(decoding))),
         "generation": "\n\n".join((about(generation), against(generation, "way"))),
@@ -117,6 +143,7 @@ def parts() -> dict[str, str]:
             )
         ),
         "vision": "\n\n".join((about(vision), *map(vision_steps, vision["steps"]), preparing(vision))),
+        "posttraining": "\n\n".join((f"{about(aligned)} TRL {aligned['settings']['trl']}.", posttraining(aligned))),
     }
 
 

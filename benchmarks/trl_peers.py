@@ -1,4 +1,4 @@
-"""TRL's trainers for benchmarks/posttraining.py: as they are, made to wait after every step, and told to do little else.
+"""TRL's trainers for benchmarks/posttraining.py: as they are, made to wait after every step.
 
 What their settings allow is switched off: logging, bars, checkpoints, gradient checkpointing, other processes; DPO's
 reference is computed once before training, as ours; all rows of a step are one batch.
@@ -9,16 +9,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
 from datasets import Dataset, disable_progress_bars
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import nn
 from transformers import (
-    PrinterCallback,
     GPT2Config,
     GPT2ForSequenceClassification,
     GPT2LMHeadModel,
     PreTrainedTokenizerFast,
+    PrinterCallback,
     TrainerCallback,
 )
 from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
@@ -107,7 +106,12 @@ class Peers:
     def sft(self, rows: list[dict]) -> Stepwise:
         """rows: input_ids and completion_mask."""
         args = self.config(
-            SFTConfig, len(rows), max_steps=self.steps, train_sampling_strategy="sequential", max_length=None
+            SFTConfig,
+            len(rows),
+            max_steps=self.steps,
+            train_sampling_strategy="sequential",
+            max_length=None,
+            completion_only_loss=True,
         )
         data = Dataset.from_list(rows * self.steps)
         return Stepwise(SFTTrainer(self.model(), args=args, train_dataset=data, processing_class=tokenizer(self.words)))

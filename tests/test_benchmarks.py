@@ -10,7 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RESULTS = BENCHMARKS / "results"
-NAMES = ("decoding", "generation", "training", "vision")
+NAMES = ("decoding", "generation", "training", "vision", "posttraining")
 
 
 def is_rate(found: dict) -> bool:
@@ -67,12 +67,31 @@ def check_vision(result: dict) -> None:
         assert set(row["images_per_second"]) == {"ours", "transformers"} and row["times_as_fast"] > 0
 
 
+def check_posttraining(result: dict) -> None:
+    for row in result["steps"]:
+        parts = ("step", "roll_out", "update") if row["way"] in ("GRPO", "PPO") else ("step",)
+        assert tuple(row["milliseconds"]) == tuple(row["times_as_fast"]) == parts
+        for part in parts:
+            assert all(is_rate(row["milliseconds"][part][who]) for who in ("ours", "trl"))
+            assert is_rate(row["times_as_fast"][part])
+        assert is_rate(row["best_over_their_best"])
+        shares = [row["share_of_peak"], *([row["share_of_roll_out"]] if len(parts) > 1 else [])]
+        assert all(0 < share[who] < 1 for share in shares for who in ("ours", "trl"))
+    models = {row["model"] for row in result["steps"]}
+    for model in models:
+        ways = [row["way"] for row in result["steps"] if row["model"] == model and row["type"] == "fp32"]
+        assert ways == ["SFT", "DPO", "GRPO", "PPO"]
+    assert models == set(result["settings"]["tasks"])
+
+
 CHECKS = {
     "decoding": check_decoding,
     "generation": check_generation,
     "training": check_training,
     "vision": check_vision,
+    "posttraining": check_posttraining,
 }
+UNITS = {"vision": "images/s", "posttraining": "step ms"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +101,7 @@ def test_it_runs_at_tiny_sizes(name, tmp_path):
     command = [sys.executable, str(BENCHMARKS / f"{name}.py"), "--quick", "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=BENCHMARKS.parent, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert ("images/s" if name == "vision" else "tokens/s") in done.stdout
+    assert UNITS.get(name, "tokens/s") in done.stdout
     result = json.loads(out.read_text(encoding="utf-8"))
     check_machine(result)
     CHECKS[name](result)
@@ -123,6 +142,16 @@ def test_stored_vision_was_measured_in_full_and_never_slower():
     for row in result["steps"]:
         assert row["batch"] == 128 and min(row["times_as_fast"]["fp32"].values()) >= 1
     assert len(result["preparing"]) == 9 and min(row["times_as_fast"] for row in result["preparing"]) >= 1
+
+
+def test_stored_posttraining_was_measured_in_full_and_never_slower():
+    """In the fastest type of each side; fp32 alone is bound by the same products on both."""
+    result = json.loads((RESULTS / "posttraining.json").read_text(encoding="utf-8"))
+    assert {row["model"] for row in result["steps"]} == {"L4 d128", "L2 d64"}
+    assert min(row["best_over_their_best"]["median"] for row in result["steps"]) >= 1
+    for row in result["steps"]:
+        if row["way"] in ("GRPO", "PPO"):
+            assert row["times_as_fast"]["roll_out"]["median"] >= 1
 
 
 def test_the_tables_are_those_of_the_results(monkeypatch):
