@@ -43,7 +43,7 @@ from course_lib.posttraining.reward_model import RewardModel
 from course_lib.posttraining.rewards import Rewards
 from course_lib.posttraining.rollout import left_padded, roll_out
 from course_lib.posttraining.sft import n_targets, padded, sft_loss
-from course_lib.training.precision import best_dtype, cpu_gain, product_seconds
+from course_lib.training.precision import best_dtype, cpu_gain
 from course_lib.training.step import DTYPES, Settings, Update
 
 V, END, PAD = 256, 0, 1
@@ -241,13 +241,14 @@ def measure(task: Task, kinds: list[str], rounds: int, folder: Path) -> list[dic
         losses = {"ours": mine["SFT"]()[0], "trl": float(its["SFT"].losses[0])}
         if abs(losses["ours"] - losses["trl"]) > (1e-4 if kind == "fp32" else 0.03):
             raise ValueError(f"the first losses of SFT differ: {losses}; the two do not learn the same")
-    peak = {
-        kind: 2 * 1024**3 / product_seconds(*(torch.randn(1024, 1024).to(DTYPES[kind]) for _ in "ab")) for kind in kinds
-    }
     gc.collect()
     gc.freeze()  # TRL's PPO collects garbage at every step: let it look at what the steps leave, not at the libraries
     steppers = {key: run[0] if isinstance(run, tuple) else run for key, run in runs.items()}
+    for kind in kinds:  # in turns with the steps, for on a shared machine speeds change from one moment to the next
+        a, b = (torch.randn(1024, 1024).to(DTYPES[kind]) for _ in range(2))
+        steppers[kind, "product"] = partial(torch.mm, a, b)
     times = seconds(steppers, rounds)
+    peak = {kind: 2 * 1024**3 / statistics.median(times[kind, "product"]) for kind in kinds}
     rows = []
     for kind in kinds:
         for way in mine:

@@ -3,12 +3,8 @@
 import importlib.util
 import json
 import math
-import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,26 +20,11 @@ two_processes = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(two_processes)
 
 
-def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
-def torchrun(*command: str | Path, fails: bool = False, **environment: str) -> str:
-    """Run a script or a module in two processes, which succeeds or fails; what it printed."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", free_port()]
-    env = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | environment
-    done = subprocess.run([*launcher, *command], env=env, capture_output=True, text=True, timeout=300)
-    assert (done.returncode != 0) == fails, done.stderr[-3000:]
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, launch):
     """What two processes measured, by strategy."""
     folder = tmp_path_factory.mktemp("two")
-    torchrun(SCRIPT, folder / "out")
+    launch(SCRIPT, folder / "out")
     return folder
 
 
@@ -92,23 +73,23 @@ def test_fsdp_writes_each_process_s_rows_and_gathers_nothing(folder):
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="it kills a process, and this system cannot")
-def test_killed_between_two_shards_the_last_step_counts_and_the_next_run_goes_on_to_the_bit(folder, tmp_path):
+def test_killed_between_two_shards_the_last_step_counts_and_the_next_run_goes_on_to_the_bit(folder, tmp_path, launch):
     path = tmp_path / "run.safetensors"
-    torchrun(SCRIPT, path, "5", fails=True)
+    launch(SCRIPT, path, "5", fails=True)
     plain = json.loads((folder / "fsdp.json").read_text())["plain"]
     assert (tmp_path / "run.5.1-of-2.safetensors").exists() and not (tmp_path / "run.5.2-of-2.safetensors").exists()
     assert read(path)[1]["history"] == plain[:4]
-    assert json.loads(torchrun(SCRIPT, path, "0")) == plain
+    assert json.loads(launch(SCRIPT, path, "0")) == plain
     assert sorted(file.name for file in tmp_path.iterdir()) == [*shard_names(path, 6, 2), path.name]
 
 
-def test_two_processes_go_on_with_the_checkpoint_of_one(tmp_path, one):
+def test_two_processes_go_on_with_the_checkpoint_of_one(tmp_path, one, launch):
     """Each reads its own rows of the file; the random numbers of the second process are nowhere, dropout is 0 here."""
     path = tmp_path / "run.safetensors"
     train(
         two_processes.model(), two_processes.batches, two_processes.SETTINGS, loss=two_processes.loss, path=path, stop=3
     )
-    assert json.loads(torchrun(SCRIPT, path, "0")) == pytest.approx(one["plain"], rel=2e-5)
+    assert json.loads(launch(SCRIPT, path, "0")) == pytest.approx(one["plain"], rel=2e-5)
 
 
 def test_without_a_launcher_there_is_one_process(monkeypatch):
