@@ -67,8 +67,17 @@ class Task:
         spread = self.length // 2 + 1
         return [texts(self.length // 2 + i % spread, i) for i in range(2 * self.rows)]
 
-    def answer(self, i: int) -> str:
-        return texts(self.length, 10_000 + i)
+    @property
+    def groups(self) -> list[str]:
+        """One for each group of GRPO: as many answers in all."""
+        return self.prompts[: 2 * self.rows // GROUP]
+
+    @cached_property
+    def pairs(self) -> list[dict[str, str]]:
+        """Two answers to each of the first prompts, the better one preferred."""
+        both = ([texts(self.length, seed) for seed in (10_000 + 2 * i, 10_001 + 2 * i)] for i in range(self.rows))
+        ranked = (sorted(each, key=early) for each in both)
+        return [{"prompt": p, "chosen": best, "rejected": worse} for p, (worse, best) in zip(self.prompts, ranked)]
 
 
 TASKS = (
@@ -127,8 +136,8 @@ class Products(TorchDispatchMode):
 class Ours:
     """Our step of each way: functions without arguments; for GRPO and PPO with the timed roll-out beside."""
 
-    def __init__(self, task: Task, start: GPT2, kind: str, steps: int):
-        self.task, self.start, self.steps, self.kind = task, start, steps, kind
+    def __init__(self, task: Task, start: GPT2, kind: str, steps: int, *, lr: float = 3e-4, seed: int = 0):
+        self.task, self.start, self.steps, self.kind, self.lr, self.seed = task, start, steps, kind, lr, seed
         self.rewards = Rewards({"early": (1.0, early)})
 
     def model(self) -> GPT2:
@@ -137,31 +146,29 @@ class Ours:
         return found
 
     def update(self, model: nn.Module, loss: Callable, weigh: Callable | None = None, each: int = 1) -> Update:
-        return Update(model, Settings(steps=each * self.steps, lr=3e-4, precision=self.kind), loss=loss, weigh=weigh)
+        return Update(model, Settings(steps=each * self.steps, lr=self.lr, precision=self.kind), loss=loss, weigh=weigh)
 
     def said(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         """Log-probabilities of a frozen model, in the updates' number type."""
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.kind == "bf16"):
             return token_log_probs(model(batch["ids"], is_token=batch["is_token"]), batch["ids"])
 
-    def rendered(self, i: int, answer: str) -> Rendered:
-        prompt, words = encode(self.task.prompts[i]), encode(answer)
-        return Rendered(prompt + words, [False] * len(prompt) + [True] * len(words))
+    def rendered(self, side: str) -> list[Rendered]:
+        """Prompts with their chosen or rejected answers."""
+        rows = [(encode(pair["prompt"]), encode(pair[side])) for pair in self.task.pairs]
+        return [Rendered(prompt + words, [False] * len(prompt) + [True] * len(words)) for prompt, words in rows]
 
     def sft(self) -> Callable:
-        rows = [self.rendered(i, self.task.answer(i)) for i in range(self.task.rows)]
+        rows = self.rendered("chosen")
         update = self.update(self.model(), sft_loss, n_targets)
         return lambda: update(padded(rows, PAD))
 
-    def dpo(self) -> Callable:
-        n = self.task.rows
-        sides = {
-            side: [self.rendered(i, self.task.answer(i + more)) for i in range(n)]
-            for side, more in (("chosen", 0), ("rejected", n))
-        }
-        reference = Reference(self.start)
+    def dpo(self, policy: GPT2 | None = None) -> Callable:
+        sides = {side: self.rendered(side) for side in ("chosen", "rejected")}
+        policy = policy or self.model()
+        reference = Reference(policy)
         kept = {side: answer_scores(reference, padded(rows, PAD)) for side, rows in sides.items()}
-        update = self.update(self.model(), partial(on_pairs, loss=dpo_loss))
+        update = self.update(policy, partial(on_pairs, loss=dpo_loss))
         return lambda: update({side: padded(rows, PAD) | {"reference": kept[side]} for side, rows in sides.items()})
 
     def write(self, timed: Timed, policy: GPT2, prompts: list[str], n: int, draw: torch.Generator):
@@ -170,16 +177,18 @@ class Ours:
         written = timed(policy, ids, is_token=is_token, n=n, limit=self.task.length, end=END, generator=draw)
         return written, [" ".join(WORDS[i] for i in answer) for answer in written.answers()]
 
-    def grpo(self) -> tuple[Callable, Timed]:
-        policy, timed, draw = self.model(), Timed(roll_out), torch.Generator().manual_seed(0)
-        reference, prompts = Reference(policy), self.task.prompts[: 2 * self.task.rows // GROUP]
+    def grpo(self, policy: GPT2 | None = None) -> tuple[Callable, Timed]:
+        """The step returns the mean reward of what it wrote."""
+        policy = policy or self.model()
+        reference, timed, draw = Reference(policy), Timed(roll_out), torch.Generator().manual_seed(self.seed)
         update = self.update(policy, partial(on_answers, loss=grpo_loss, beta=BETA))
 
-        def step() -> None:
-            written, answers = self.write(timed, policy, prompts, GROUP, draw)
+        def step() -> float:
+            written, answers = self.write(timed, policy, self.task.groups, GROUP, draw)
             earned, _ = self.rewards(answers, answers)
             batch = written.batch(advantages=group_advantages(earned.view(-1, GROUP)))
             update(batch | {"reference": self.said(reference, batch)})
+            return float(earned.mean())
 
         return step, timed
 
@@ -203,24 +212,26 @@ class Ours:
         return step, timed
 
 
+def spaced(pairs: list[dict[str, str]]) -> list[dict[str, str]]:
+    """As TRL wants them: it puts nothing between a prompt and its answer."""
+    return [pair | {"prompt": pair["prompt"] + " "} for pair in pairs]
+
+
 def theirs(task: Task, start: GPT2, kind: str, steps: int, folder: Path) -> dict[str, Callable | tuple]:
     """TRL's step of each way, as Ours has it."""
-    from trl_peers import Peers
+    from trl_peers import Peers, Stepwise
 
-    peers = Peers(gpt2_twin(start), WORDS, folder, steps=steps, bf16=kind == "bf16", timed=Timed)
-    pairs = [
-        {"prompt": task.prompts[i] + " ", "chosen": task.answer(i), "rejected": task.answer(i + task.rows)}
-        for i in range(task.rows)
-    ]
-    rows = [(encode(pair["prompt"]), encode(pair["chosen"])) for pair in pairs]
+    def writing(trainer, model: nn.Module) -> tuple[Callable, Timed]:
+        model.generate = Timed(model.generate)
+        return Stepwise(trainer), model.generate
+
+    peers = Peers(gpt2_twin(start), WORDS, folder, steps=steps, bf16=kind == "bf16")
+    rows = [(encode(pair["prompt"]), encode(pair["chosen"])) for pair in task.pairs]
     marked = [{"input_ids": p + a, "completion_mask": [0] * len(p) + [1] * len(a)} for p, a in rows]
-    groups = task.prompts[: 2 * task.rows // GROUP]
-    return {
-        "SFT": peers.sft(marked),
-        "DPO": peers.dpo(pairs),
-        "GRPO": peers.grpo(groups, GROUP, task.length, early_completions, BETA),
-        "PPO": peers.ppo(task.prompts, task.length, EPOCHS),
-    }
+    found = {"SFT": Stepwise(peers.sft(marked)), "DPO": Stepwise(peers.dpo(spaced(task.pairs)))}
+    grpo = peers.grpo(task.groups, GROUP, task.length, early_completions, BETA)
+    ppo = peers.ppo(task.prompts, task.length, EPOCHS)
+    return found | {"GRPO": writing(grpo, grpo.model), "PPO": writing(ppo, ppo.policy_model)}
 
 
 def spread(numbers: list[float]) -> dict[str, float]:

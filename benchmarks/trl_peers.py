@@ -34,6 +34,19 @@ def tokenizer(words: list[str]) -> PreTrainedTokenizerFast:
     )
 
 
+def watched(trainer) -> list[float]:
+    """A list that the loss of every training_step will be added to."""
+    losses, step = [], trainer.training_step
+
+    def training_step(*args):
+        loss = step(*args)
+        losses.append(float(loss))
+        return loss
+
+    trainer.training_step = training_step
+    return losses
+
+
 class Stepwise(TrainerCallback):
     """trainer.train() in a thread that waits at the end of every step: a call goes on from there to the next one's.
 
@@ -43,15 +56,7 @@ class Stepwise(TrainerCallback):
 
     def __init__(self, trainer):
         self.go, self.done, self.failed = threading.Semaphore(0), threading.Semaphore(0), None
-        self.losses: list[float] = []
-        self.trainer, step = trainer, trainer.training_step
-
-        def training_step(*args):
-            loss = step(*args)
-            self.losses.append(loss)
-            return loss
-
-        trainer.training_step = training_step
+        self.trainer, self.losses = trainer, watched(trainer)
         trainer.add_callback(self)
         threading.Thread(target=self.train, daemon=True).start()
         self()
@@ -77,10 +82,23 @@ class Stepwise(TrainerCallback):
 
 
 class Peers:
-    """Trainers on models like `twin`. folder: scratch, for files that they want. steps: how many will be asked for."""
+    """TRL's trainers of models like `twin`. folder: scratch, for files that they want. steps: of each training.
 
-    def __init__(self, twin: nn.Module, words: list[str], folder: Path, *, steps: int, bf16: bool, timed: type):
-        self.folder, self.words, self.steps, self.bf16, self.timed = folder, words, steps, bf16, timed
+    optimizers: model -> optimizer and schedule; default theirs, with lr 3e-4.
+    """
+
+    def __init__(
+        self,
+        twin: nn.Module,
+        words: list[str],
+        folder: Path,
+        *,
+        steps: int,
+        bf16: bool = False,
+        optimizers: Callable = lambda model: (None, None),
+    ):
+        self.folder, self.steps, self.bf16, self.optimizers = folder, steps, bf16, optimizers
+        self.words = tokenizer(words)
         disable_progress_bars()
         twin.config.update({"eos_token_id": END, "pad_token_id": PAD})
         twin.generation_config.update(eos_token_id=END, pad_token_id=PAD)
@@ -91,9 +109,7 @@ class Peers:
 
     def scorer(self) -> GPT2ForSequenceClassification:
         config = GPT2Config.from_pretrained(self.folder / "start", num_labels=1)
-        found = GPT2ForSequenceClassification.from_pretrained(self.folder / "start", config=config)
-        nn.init.zeros_(found.score.weight)
-        return found
+        return GPT2ForSequenceClassification.from_pretrained(self.folder / "start", config=config)
 
     def config(self, kind: type, batch: int, **more):
         """Its settings with all that is not training switched off."""
@@ -103,42 +119,37 @@ class Peers:
             per_device_train_batch_size=batch, bf16=self.bf16, learning_rate=3e-4, weight_decay=0.1, **off, **more
         )
 
-    def sft(self, rows: list[dict]) -> Stepwise:
-        """rows: input_ids and completion_mask."""
-        args = self.config(
-            SFTConfig,
-            len(rows),
-            max_steps=self.steps,
-            train_sampling_strategy="sequential",
-            max_length=None,
-            completion_only_loss=True,
-        )
-        data = Dataset.from_list(rows * self.steps)
-        return Stepwise(SFTTrainer(self.model(), args=args, train_dataset=data, processing_class=tokenizer(self.words)))
+    def trainer(self, kind: type, args, data: Dataset, **more):
+        model = self.model()
+        its = dict(args=args, train_dataset=data, processing_class=self.words, optimizers=self.optimizers(model))
+        found = kind(model=model, **its, **more)
+        found.remove_callback(PrinterCallback)
+        return found
 
-    def dpo(self, rows: list[dict]) -> Stepwise:
-        """rows: prompt, chosen and rejected, texts."""
+    def sft(self, rows: list[dict]) -> SFTTrainer:
+        """rows: input_ids and completion_mask, the same in every step."""
+        lean = dict(max_steps=self.steps, train_sampling_strategy="sequential", max_length=None)
+        args = self.config(SFTConfig, len(rows), completion_only_loss=True, **lean)
+        return self.trainer(SFTTrainer, args, Dataset.from_list(rows * self.steps))
+
+    def dpo(self, rows: list[dict]) -> DPOTrainer:
+        """rows: prompt, chosen and rejected, texts, the same in every step."""
         lean = dict(max_steps=self.steps, train_sampling_strategy="sequential", max_length=None)
         args = self.config(DPOConfig, len(rows), precompute_ref_log_probs=True, beta=0.1, **lean)
-        data = Dataset.from_list(rows * self.steps)
-        return Stepwise(DPOTrainer(self.model(), args=args, train_dataset=data, processing_class=tokenizer(self.words)))
+        return self.trainer(DPOTrainer, args, Dataset.from_list(rows * self.steps))
 
-    def grpo(self, prompts: list[str], n: int, limit: int, reward: Callable, beta: float) -> tuple:
+    def grpo(self, prompts: list[str], n: int, limit: int, reward: Callable, beta: float, seed: int = 0) -> GRPOTrainer:
         args = self.config(
             GRPOConfig, len(prompts) * n, max_steps=self.steps, num_generations=n, max_completion_length=limit,
-            beta=beta, loss_type="grpo", shuffle_dataset=False,
+            beta=beta, loss_type="grpo", shuffle_dataset=False, seed=seed,
+            use_bias_correction_kl=False,
         )  # fmt: skip
-        model, data = self.model(), Dataset.from_dict({"prompt": prompts * self.steps})
-        trainer = GRPOTrainer(model, reward, args=args, train_dataset=data, processing_class=tokenizer(self.words))
-        model.generate = self.timed(model.generate)
-        trainer.remove_callback(PrinterCallback)
-        return Stepwise(trainer), model.generate
+        return self.trainer(GRPOTrainer, args, Dataset.from_dict({"prompt": prompts * self.steps}), reward_funcs=reward)
 
-    def ppo(self, prompts: list[str], limit: int, epochs: int) -> tuple:
+    def ppo(self, prompts: list[str], limit: int, epochs: int):
         from trl.experimental.ppo import PPOConfig, PPOTrainer
 
-        words = tokenizer(self.words)
-        data = Dataset.from_list([{"input_ids": ids} for ids in words(prompts * self.steps)["input_ids"]])
+        ids = self.words(prompts * self.steps)["input_ids"]
         # PPO's own loop reads the type of its numbers from what the launcher says
         os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if self.bf16 else "no"
         args = self.config(
@@ -146,13 +157,12 @@ class Peers:
             num_mini_batches=1, response_length=limit, temperature=1.0, num_sample_generations=0, kl_coef=0.05,
             stop_token="eos", local_rollout_forward_batch_size=len(prompts),
         )  # fmt: skip
-        model, value, reward = self.model(), self.scorer(), self.scorer()
-        nn.init.normal_(reward.score.weight)
-        trainer = PPOTrainer(
-            args=args, processing_class=words, model=model, ref_model=self.model(), reward_model=reward,
-            value_model=value, train_dataset=data, eval_dataset=data.select(range(1)),
+        value = self.scorer()
+        nn.init.zeros_(value.score.weight)
+        data = Dataset.from_dict({"input_ids": ids})
+        trainer = self.trainer(
+            PPOTrainer, args, data, ref_model=self.model(), reward_model=self.scorer(), value_model=value,
+            eval_dataset=data.select(range(1)),
         )  # fmt: skip
         del os.environ["ACCELERATE_MIXED_PRECISION"]
-        model.generate = self.timed(model.generate)
-        trainer.remove_callback(PrinterCallback)
-        return Stepwise(trainer), model.generate
+        return trainer
