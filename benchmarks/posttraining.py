@@ -1,14 +1,15 @@
 """How fast SFT, DPO, GRPO and PPO go beside TRL: `OMP_NUM_THREADS=1 python benchmarks/posttraining.py`, five minutes.
 
 One step of each on GPT-2s of the same weights, from texts to changed weights: ours through training/step.py's Update,
-TRL's by its own trainers, see trl_peers.py. SFT: texts of a prompt and an answer. DPO: pairs, the reference asked
-before training by both. GRPO: groups of answers, one update on them, β 0.04 with a reference. PPO: an answer to each
-prompt, four updates of actor and critic, with a reference and a reward model. In GRPO and PPO `roll_out` is the writing
-of the answers, `update` all the rest of the step: rewards, reference, critic, losses, gradients, optimizer. All in
-float32, and in bf16 autocast where precision.py measures that it pays here; each side writes its answers as it does.
-`share_of_peak`: the products of our step (by torch's flop_counter) over what one 1024³ product reaches in
-that type in the same run; TRL's time is held against the same number, so that 1 / its share is the most that anybody
-could be ahead without computing less.
+TRL's by its own trainers, see trl_peers.py. SFT: texts of a prompt and an answer; ours packs them into rows. DPO: pairs,
+the reference asked before training by both. GRPO: groups of answers, one update on them, β 0.04 with a reference; in both
+ours reads a prompt once for all its answers. PPO: an answer to each prompt, four updates of actor and critic, with a
+reference and a reward model. In GRPO and PPO `roll_out` is the writing of the answers, `update` all the rest of the
+step: rewards, reference, critic, losses, gradients, optimizer. All in float32, and in bf16 autocast where precision.py
+measures that it pays here; each side writes its answers as it does.
+`share_of_peak`: the products of our step (by torch's flop_counter) over what one 1024³ product reaches in that type in
+the same run. TRL's time is held against the same number: 1 / its share is the most that anybody could be ahead without
+computing less than we do.
 """
 
 import gc
@@ -34,15 +35,18 @@ from torch.utils.flop_counter import flop_registry
 
 from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.posttraining.chat import Rendered
-from course_lib.posttraining.dpo import answer_scores, dpo_loss, on_pairs
+from course_lib.posttraining.dpo import answer_scores, dpo_loss
 from course_lib.posttraining.grpo import group_advantages, grpo_loss, on_answers
 from course_lib.posttraining.log_probs import is_target, token_log_probs
+from course_lib.posttraining.packing import packed, packed_loss
+from course_lib.posttraining.paired import neighbours, on_neighbours
 from course_lib.posttraining.ppo import Critic, FourModels, judge, ppo_loss
 from course_lib.posttraining.reference import Reference
 from course_lib.posttraining.reward_model import RewardModel
 from course_lib.posttraining.rewards import Rewards
 from course_lib.posttraining.rollout import left_padded, roll_out
-from course_lib.posttraining.sft import n_targets, padded, sft_loss
+from course_lib.posttraining.sft import n_targets
+from course_lib.posttraining.shared_prefix import SharedPrefix
 from course_lib.training.precision import best_dtype, cpu_gain
 from course_lib.training.step import DTYPES, Settings, Update
 
@@ -54,7 +58,8 @@ BETA, EPOCHS, GROUP = 0.04, 4, 8
 @dataclass(frozen=True)
 class Task:
     """A model and what it is asked. rows: texts of SFT, pairs of DPO, and half of the answers that GRPO and PPO write.
-    A prompt has half of `length` words up to `length`, an answer `length`, or up to as many if the model ends it."""
+    A prompt has half of `length` words up to `length`, a given answer a quarter of it up to it, a written one as many
+    as the model wants up to it."""
 
     name: str
     config: GPT2Config
@@ -72,10 +77,14 @@ class Task:
         """One for each group of GRPO: as many answers in all."""
         return self.prompts[: 2 * self.rows // GROUP]
 
+    def answer(self, seed: int) -> str:
+        least = self.length // 4
+        return texts(least + seed * 7 % (self.length - least + 1), seed)
+
     @cached_property
     def pairs(self) -> list[dict[str, str]]:
         """Two answers to each of the first prompts, the better one preferred."""
-        both = ([texts(self.length, seed) for seed in (10_000 + 2 * i, 10_001 + 2 * i)] for i in range(self.rows))
+        both = ([self.answer(10_000 + 2 * i + j) for j in range(2)] for i in range(self.rows))
         ranked = (sorted(each, key=early) for each in both)
         return [{"prompt": p, "chosen": best, "rejected": worse} for p, (worse, best) in zip(self.prompts, ranked)]
 
@@ -153,23 +162,21 @@ class Ours:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.kind == "bf16"):
             return token_log_probs(model(batch["ids"], is_token=batch["is_token"]), batch["ids"])
 
-    def rendered(self, side: str) -> list[Rendered]:
-        """Prompts with their chosen or rejected answers."""
-        rows = [(encode(pair["prompt"]), encode(pair[side])) for pair in self.task.pairs]
-        return [Rendered(prompt + words, [False] * len(prompt) + [True] * len(words)) for prompt, words in rows]
-
     def sft(self) -> Callable:
-        rows = self.rendered("chosen")
-        update = self.update(self.model(), sft_loss, n_targets)
-        return lambda: update(padded(rows, PAD))
+        rows = [
+            Rendered(p + a, [False] * len(p) + [True] * len(a))
+            for p, a in ((encode(pair["prompt"]), encode(pair["chosen"])) for pair in self.task.pairs)
+        ]
+        update = self.update(self.model(), packed_loss, n_targets)
+        return lambda: update(packed(rows, 2 * self.task.length, PAD))
 
     def dpo(self, policy: GPT2 | None = None) -> Callable:
-        sides = {side: self.rendered(side) for side in ("chosen", "rejected")}
         policy = policy or self.model()
-        reference = Reference(policy)
-        kept = {side: answer_scores(reference, padded(rows, PAD)) for side, rows in sides.items()}
-        update = self.update(policy, partial(on_pairs, loss=dpo_loss))
-        return lambda: update({side: padded(rows, PAD) | {"reference": kept[side]} for side, rows in sides.items()})
+        parts = ([encode(pair[name]) for pair in self.task.pairs] for name in ("prompt", "chosen", "rejected"))
+        pairs = [list(each) for each in parts]
+        kept = answer_scores(Reference(policy), neighbours(*pairs, PAD))
+        update = self.update(SharedPrefix(policy, n=2), partial(on_neighbours, loss=dpo_loss))
+        return lambda: update(neighbours(*pairs, PAD) | {"reference": kept})
 
     def write(self, timed: Timed, policy: GPT2, prompts: list[str], n: int, draw: torch.Generator):
         """The roll-out, and what each answer earns."""
@@ -180,8 +187,10 @@ class Ours:
     def grpo(self, policy: GPT2 | None = None) -> tuple[Callable, Timed]:
         """The step returns the mean reward of what it wrote."""
         policy = policy or self.model()
-        reference, timed, draw = Reference(policy), Timed(roll_out), torch.Generator().manual_seed(self.seed)
-        update = self.update(policy, partial(on_answers, loss=grpo_loss, beta=BETA))
+        timed, draw = Timed(roll_out), torch.Generator().manual_seed(self.seed)
+        shared = SharedPrefix(policy, n=GROUP)
+        reference = Reference(shared)
+        update = self.update(shared, partial(on_answers, loss=grpo_loss, beta=BETA))
 
         def step() -> float:
             written, answers = self.write(timed, policy, self.task.groups, GROUP, draw)
