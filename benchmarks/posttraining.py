@@ -1,12 +1,12 @@
 """How fast SFT, DPO, GRPO and PPO go beside TRL: `OMP_NUM_THREADS=1 python benchmarks/posttraining.py`, five minutes.
 
 One step of each on GPT-2s of the same weights, from texts to changed weights: ours through training/step.py's Update,
-TRL's by its own trainers, see trl_peers.py. SFT: texts of a prompt and an answer; ours packs them into rows. DPO: pairs,
-the reference asked before training by both. GRPO: groups of answers, one update on them, β 0.04 with a reference; in both
-ours reads a prompt once for all its answers. PPO: an answer to each prompt, four updates of actor and critic, with a
-reference and a reward model. In GRPO and PPO `roll_out` is the writing of the answers, `update` all the rest of the
-step: rewards, reference, critic, losses, gradients, optimizer. All in float32, and in bf16 autocast where precision.py
-measures that it pays here; each side writes its answers as it does.
+TRL's by its own trainers, see trl_peers.py. SFT: prompts with answers, which ours packs into rows. DPO: pairs, the
+reference asked before training by both. GRPO: groups of answers, one update on them, β 0.04 with a reference. In
+these two ours reads a prompt once for all its answers. PPO: an answer to each prompt, four updates of actor and critic,
+with a reference and a reward model. In GRPO and PPO `roll_out` is the writing of the answers, `update` all the rest of
+the step: rewards, reference, critic, losses, gradients, optimizer. All in float32, and in bf16 autocast where
+precision.py measures that it pays here; each side writes its answers as it does.
 `share_of_peak`: the products of our step (by torch's flop_counter) over what one 1024³ product reaches in that type in
 the same run. TRL's time is held against the same number: 1 / its share is the most that anybody could be ahead without
 computing less than we do.
@@ -83,10 +83,12 @@ class Task:
 
     @cached_property
     def pairs(self) -> list[dict[str, str]]:
-        """Two answers to each of the first prompts, the better one preferred."""
-        both = ([self.answer(10_000 + 2 * i + j) for j in range(2)] for i in range(self.rows))
-        ranked = (sorted(each, key=early) for each in both)
-        return [{"prompt": p, "chosen": best, "rejected": worse} for p, (worse, best) in zip(self.prompts, ranked)]
+        """To each of the first prompts the best and the worst of eight answers."""
+        tried = ([self.answer(10_000 + 8 * i + j) for j in range(8)] for i in range(self.rows))
+        return [
+            {"prompt": prompt, "chosen": max(answers, key=early), "rejected": min(answers, key=early)}
+            for prompt, answers in zip(self.prompts, tried)
+        ]
 
 
 TASKS = (

@@ -112,9 +112,9 @@ def main() -> None:
     os.environ |= {"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     warnings.filterwarnings("ignore")
     steps, n_seeds = (2, 2) if options.quick else (STEPS, SEEDS)
-    task = Task("L2 d32", CONFIG, rows=8 if options.quick else 32)
     rows, before = [], []
-    for way in ("grpo", "dpo"):
+    for way, n_rows in (("grpo", 32), ("dpo", 128)):
+        task = Task("L2 d32", CONFIG, rows=8 if options.quick else n_rows)
         curves, ends = ({who: [] for who in ("ours", "trl")} for _ in range(2))
         for seed in range(n_seeds):
             with tempfile.TemporaryDirectory() as folder:

@@ -119,6 +119,20 @@ def posttraining(result: dict) -> str:
     return table([*head, "roll-out's share", "share of peak", "our best × their best"], rows)
 
 
+def curves(result: dict) -> str:
+    """A row for each way: rewards at the end, mean and seeds; the curves at a quarter, a half and the end."""
+    rows = []
+    for row in result["rewards"]:
+        for who, name in (("ours", "ours"), ("trl", "TRL")):
+            ends, curve = row[who]["end"], row[who]["curve"]
+            at = (curve[len(curve) // 4 - 1], curve[len(curve) // 2 - 1], curve[-1])
+            several = (", ".join(f"{each:.3f}" for each in one) for one in (ends, at))
+            apart = f"{row['within']:.2f}" if who == "ours" else ""
+            rows.append([row["way"], name, f"{sum(ends) / len(ends):.3f}", *several, apart])
+    head = ["way", "who", "reward at the end", "each seed", "curve at ¼, ½, end", "apart, standard errors"]
+    return table(head, rows)
+
+
 def about(result: dict) -> str:
     machine = result["machine"]
     return (
@@ -128,9 +142,8 @@ def about(result: dict) -> str:
 
 
 def parts() -> dict[str, str]:
-    decoding, generation, training, vision, aligned = map(
-        load, ("decoding", "generation", "training", "vision", "posttraining")
-    )
+    names = ("decoding", "generation", "training", "vision", "posttraining", "posttraining_curves")
+    decoding, generation, training, vision, aligned, learned = map(load, names)
     return {
         "decoding": "\n\n".join((about(decoding), against(decoding, "design"), over_context(decoding))),
         "generation": "\n\n".join((about(generation), against(generation, "way"))),
@@ -144,6 +157,7 @@ def parts() -> dict[str, str]:
         ),
         "vision": "\n\n".join((about(vision), *map(vision_steps, vision["steps"]), preparing(vision))),
         "posttraining": "\n\n".join((f"{about(aligned)} TRL {aligned['settings']['trl']}.", posttraining(aligned))),
+        "curves": curves(learned),
     }
 
 

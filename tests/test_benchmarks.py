@@ -10,7 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RESULTS = BENCHMARKS / "results"
-NAMES = ("decoding", "generation", "training", "vision", "posttraining")
+NAMES = ("decoding", "generation", "training", "vision", "posttraining", "posttraining_curves")
 
 
 def is_rate(found: dict) -> bool:
@@ -84,14 +84,24 @@ def check_posttraining(result: dict) -> None:
     assert models == set(result["settings"]["tasks"])
 
 
+def check_posttraining_curves(result: dict) -> None:
+    assert [row["way"] for row in result["rewards"]] == ["GRPO", "DPO"]
+    for row in result["rewards"]:
+        for who in ("ours", "trl"):
+            assert len(row[who]["end"]) == result["settings"]["seeds"] and all(0 <= end <= 1 for end in row[who]["end"])
+            assert len(row[who]["curve"]) == result["settings"]["steps"]
+        assert row["within"] >= 0
+
+
 CHECKS = {
     "decoding": check_decoding,
     "generation": check_generation,
     "training": check_training,
     "vision": check_vision,
     "posttraining": check_posttraining,
+    "posttraining_curves": check_posttraining_curves,
 }
-UNITS = {"vision": "images/s", "posttraining": "step ms"}
+UNITS = {"vision": "images/s", "posttraining": "step ms", "posttraining_curves": "standard errors"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -152,6 +162,16 @@ def test_stored_posttraining_was_measured_in_full_and_never_slower():
     for row in result["steps"]:
         if row["way"] in ("GRPO", "PPO"):
             assert row["times_as_fast"]["roll_out"]["median"] >= 1
+
+
+def test_our_trainers_reach_the_rewards_of_trl():
+    """Within the seeds' spread; DPO, whose batches are the same, along the whole curve."""
+    result = json.loads((RESULTS / "posttraining_curves.json").read_text(encoding="utf-8"))
+    grpo, dpo = result["rewards"]
+    assert result["settings"]["seeds"] >= 3 and max(grpo["within"], dpo["within"]) < 2.5
+    assert dpo["ours"]["curve"] == pytest.approx(dpo["trl"]["curve"], abs=2e-3)
+    for row in (grpo, dpo):
+        assert min(min(row[who]["end"]) for who in ("ours", "trl")) > result["settings"]["before"] + 0.1
 
 
 def test_the_tables_are_those_of_the_results(monkeypatch):

@@ -7,6 +7,7 @@ In each round `write` makes the batch: answers, what they earned, what the refer
 cut in `parts`, which the processes share; every part has a generator of its own, seeded by round and part. So the curve
 does not depend on how many processes there are, and a resumed run needs no state of a generator. The reference lies
 among the learners and is kept with them: a run that goes on is measured against the policy of its start.
+world: from training/distributed.py's `join`, which reads what torchrun or accelerate launch say; COURSE_STRATEGY=fsdp.
 Read first: training/step.py, training/engine.py, rollout.py.  Chapters 21 and 23.
 """
 
