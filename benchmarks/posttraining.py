@@ -170,12 +170,13 @@ class Ours:
             for p, a in ((encode(pair["prompt"]), encode(pair["chosen"])) for pair in self.task.pairs)
         ]
         update = self.update(self.model(), packed_loss, n_targets)
-        return lambda: update(packed(rows, 2 * self.task.length, PAD))
+        return lambda: update(packed(rows, self.task.config.context, PAD))
 
     def dpo(self, policy: GPT2 | None = None) -> Callable:
         policy = policy or self.model()
-        parts = ([encode(pair[name]) for pair in self.task.pairs] for name in ("prompt", "chosen", "rejected"))
-        pairs = [list(each) for each in parts]
+        prompts = [encode(pair["prompt"]) for pair in self.task.pairs]
+        answers = ([[*encode(pair[side]), END] for pair in self.task.pairs] for side in ("chosen", "rejected"))
+        pairs = (prompts, *answers)  # TRL puts the end behind an answer, too
         kept = answer_scores(Reference(policy), neighbours(*pairs, PAD))
         update = self.update(SharedPrefix(policy, n=2), partial(on_neighbours, loss=dpo_loss))
         return lambda: update(neighbours(*pairs, PAD) | {"reference": kept})

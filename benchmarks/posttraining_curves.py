@@ -25,7 +25,8 @@ from course_lib.models.gpt2 import GPT2, GPT2Config
 from course_lib.posttraining.rollout import left_padded, roll_out
 from course_lib.training.loop import warmup_cosine
 
-LR, STEPS, SEEDS = 2e-3, 60, 5
+LR, STEPS = 2e-3, 60
+ROWS, SEEDS = {"GRPO": 32, "DPO": 96}, {"GRPO": 5, "DPO": 3}  # rows: see Task
 CONFIG = GPT2Config(n_vocab=V, context=64, d_model=32, n_layers=2, n_heads=4, init_std=0.02)
 
 
@@ -92,40 +93,44 @@ class Trainings:
         return load_gpt2(self.folder / "after")
 
 
-def summary(way: str, curves: dict[str, list[list[float]]], ends: dict[str, list[float]]) -> dict:
-    """curves, ends: of each side, one a seed."""
-    n = len(ends["ours"])
-    error = statistics.mean(statistics.variance(each) for each in ends.values()) * 2 / n
+def both(way: str, task: Task, seed: int, steps: int) -> dict:
+    """One seed of both sides: rewards before and at the end, and the curves."""
+    with tempfile.TemporaryDirectory() as folder:
+        trainings = Trainings(task, seed, steps, Path(folder))
+        before = earned(trainings.ours.model(), task, seed)
+        curves, policies = getattr(trainings, way.lower())()
+    return {
+        "before": before,
+        "curve": curves,
+        "end": {who: earned(policy, task, seed) for who, policy in policies.items()},
+    }
+
+
+def summary(way: str, found: list[dict]) -> dict:
+    """found: of each seed what `both` says."""
+    ends = {who: [each["end"][who] for each in found] for who in ("ours", "trl")}
+    error = (statistics.mean(statistics.variance(each) for each in ends.values()) * 2 / len(found)) ** 0.5
     difference = statistics.mean(ends["ours"]) - statistics.mean(ends["trl"])
-    found = {
+    sides = {
         who: {
             "end": [round(each, 4) for each in ends[who]],
-            "curve": [round(statistics.mean(each), 4) for each in zip(*curves[who])],
+            "curve": [round(statistics.mean(at), 4) for at in zip(*(each["curve"][who] for each in found))],
         }
         for who in ends
     }
-    return {"way": way, **found, "difference": round(difference, 4), "within": round(abs(difference) / error**0.5, 2)}
+    return {"way": way, **sides, "difference": round(difference, 4), "within": round(abs(difference) / error, 2)}
 
 
 def main() -> None:
     options = arguments(__doc__)
     os.environ |= {"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     warnings.filterwarnings("ignore")
-    steps, n_seeds = (2, 2) if options.quick else (STEPS, SEEDS)
-    rows, before = [], []
-    for way, n_rows in (("grpo", 32), ("dpo", 128)):
-        task = Task("L2 d32", CONFIG, rows=8 if options.quick else n_rows)
-        curves, ends = ({who: [] for who in ("ours", "trl")} for _ in range(2))
-        for seed in range(n_seeds):
-            with tempfile.TemporaryDirectory() as folder:
-                trainings = Trainings(task, seed, steps, Path(folder))
-                before.append(earned(trainings.ours.model(), task, seed))
-                curve, policies = getattr(trainings, way)()
-                for who, policy in policies.items():
-                    curves[who].append(curve[who])
-                    ends[who].append(earned(policy, task, seed))
-        rows.append(summary(way.upper(), curves, ends))
-    settings = {"steps": steps, "seeds": n_seeds, "lr": LR, "beta": {"GRPO": BETA, "DPO": 0.1}}
+    steps, seeds = (2, dict.fromkeys(SEEDS, 2)) if options.quick else (STEPS, SEEDS)
+    tasks = {way: Task("L2 d32", CONFIG, rows=8 if options.quick else n) for way, n in ROWS.items()}
+    found = {way: [both(way, task, seed, steps) for seed in range(seeds[way])] for way, task in tasks.items()}
+    rows = [summary(way, each) for way, each in found.items()]
+    before = [each["before"] for several in found.values() for each in several]
+    settings = {"steps": steps, "seeds": seeds, "lr": LR, "beta": {"GRPO": BETA, "DPO": 0.1}}
     settings |= {"trl": version("trl"), "before": round(statistics.mean(before), 4)}
     keep({"machine": machine(), "settings": settings, "rewards": rows}, "posttraining_curves", options)
     for row in rows:
