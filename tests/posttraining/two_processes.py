@@ -20,6 +20,7 @@ from course_lib.posttraining.log_probs import token_log_probs
 from course_lib.posttraining.reference import Reference
 from course_lib.posttraining.rollout import left_padded, roll_out
 from course_lib.posttraining.sft import n_targets, padded, sft_loss
+from course_lib.posttraining.shared_prefix import SharedPrefix
 from course_lib.training.distributed import World, join
 from course_lib.training.engine import Run, train
 from course_lib.training.step import Settings, Update
@@ -73,12 +74,14 @@ def grpo(
     loss=grpo_loss,
     **more,
 ) -> Run:
-    """Eight rounds, or four of two updates. policy, reference: what they begin as."""
+    """Eight rounds, or four of two updates. policy, reference: what they begin as. With DAPO's loss a group's prompt is
+    read once."""
     policy = gpt() if policy is None else policy
     learners = nn.ModuleDict({"policy": policy, "reference": Reference(policy if reference is None else reference)})
 
     def objective(learners, batch):
-        return on_answers(learners["policy"], batch, loss=loss, beta=0.1)
+        reads = SharedPrefix(learners["policy"], G) if loss is dapo_loss else learners["policy"]
+        return on_answers(reads, batch, loss=loss, beta=0.1)
 
     def write(n: int, part: int, draw: torch.Generator):
         size = len(PROMPTS) // PARTS
