@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib.metadata import version
 from io import StringIO
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -53,6 +54,7 @@ from course_lib.training.step import DTYPES, Settings, Update
 V, END, PAD = 256, 0, 1
 WORDS = ["[END]", "[PAD]", *(f"w{i}" for i in range(2, V))]
 BETA, EPOCHS, GROUP = 0.04, 4, 8
+WAYS = ("SFT", "DPO", "GRPO", "PPO")
 
 
 @dataclass(frozen=True)
@@ -229,21 +231,26 @@ def spaced(pairs: list[dict[str, str]]) -> list[dict[str, str]]:
     return [pair | {"prompt": pair["prompt"] + " "} for pair in pairs]
 
 
-def theirs(task: Task, start: GPT2, kind: str, steps: int, folder: Path) -> dict[str, Callable | tuple]:
-    """TRL's step of each way, as Ours has it."""
-    from trl_peers import Peers, Stepwise
+def theirs(way: str, peers, task: Task):
+    """TRL's step of a way, as Ours has it."""
+    from trl_peers import Stepwise
 
     def writing(trainer, model: nn.Module) -> tuple[Callable, Timed]:
         model.generate = Timed(model.generate)
         return Stepwise(trainer), model.generate
 
-    peers = Peers(gpt2_twin(start), WORDS, folder, steps=steps, bf16=kind == "bf16")
-    rows = [(encode(pair["prompt"]), encode(pair["chosen"])) for pair in task.pairs]
-    marked = [{"input_ids": p + a, "completion_mask": [0] * len(p) + [1] * len(a)} for p, a in rows]
-    found = {"SFT": Stepwise(peers.sft(marked)), "DPO": Stepwise(peers.dpo(spaced(task.pairs)))}
-    grpo = peers.grpo(task.groups, GROUP, task.length, early_completions, BETA)
-    ppo = peers.ppo(task.prompts, task.length, EPOCHS)
-    return found | {"GRPO": writing(grpo, grpo.model), "PPO": writing(ppo, ppo.policy_model)}
+    if way == "SFT":
+        rows = [(encode(pair["prompt"]), encode(pair["chosen"])) for pair in task.pairs]
+        return Stepwise(
+            peers.sft([{"input_ids": p + a, "completion_mask": [0] * len(p) + [1] * len(a)} for p, a in rows])
+        )
+    if way == "DPO":
+        return Stepwise(peers.dpo(spaced(task.pairs)))
+    if way == "GRPO":
+        trainer = peers.grpo(task.groups, GROUP, task.length, early_completions, BETA)
+        return writing(trainer, trainer.model)
+    trainer = peers.ppo(task.prompts, task.length, EPOCHS)
+    return writing(trainer, trainer.policy_model)
 
 
 def spread(numbers: list[float]) -> dict[str, float]:
@@ -252,18 +259,25 @@ def spread(numbers: list[float]) -> dict[str, float]:
     return {name: float(f"{each:.3g}") for name, each in found.items()}
 
 
-def measure(task: Task, kinds: list[str], rounds: int, folder: Path) -> list[dict]:
+def ratios(times: dict[str, list[float]]) -> dict[str, float]:
+    """Of the rounds: TRL's time over ours."""
+    return spread([theirs / ours for ours, theirs in zip(times["ours"], times["trl"])])
+
+
+def measure(task: Task, way: str, kinds: list[str], rounds: int, folder: Path) -> list[dict]:
+    """A row for each number type: both sides and all types in turns."""
+    from trl_peers import Peers
+
     torch.manual_seed(0)
     start, steps, runs = GPT2(task.config), rounds + 3, {}
     for kind in kinds:
-        ours = Ours(task, start, kind, steps)
-        mine = {"SFT": ours.sft(), "DPO": ours.dpo(), "GRPO": ours.grpo(), "PPO": ours.ppo()}
-        its = theirs(task, start, kind, steps, folder)
-        for way in mine:
-            runs |= {(kind, way, "ours"): mine[way], (kind, way, "trl"): its[way]}
-        losses = {"ours": mine["SFT"]()[0], "trl": float(its["SFT"].losses[0])}
-        if abs(losses["ours"] - losses["trl"]) > (1e-4 if kind == "fp32" else 0.03):
-            raise ValueError(f"the first losses of SFT differ: {losses}; the two do not learn the same")
+        peers = Peers(gpt2_twin(start), WORDS, folder, steps=steps, bf16=kind == "bf16")
+        runs[kind, "ours"] = getattr(Ours(task, start, kind, steps), way.lower())()
+        runs[kind, "trl"] = theirs(way, peers, task)
+        if way == "SFT":
+            losses = {"ours": runs[kind, "ours"]()[0], "trl": runs[kind, "trl"].losses[0]}
+            if abs(losses["ours"] - losses["trl"]) > (1e-4 if kind == "fp32" else 0.03):
+                raise ValueError(f"the first losses of SFT differ: {losses}; the two do not learn the same")
     gc.collect()
     gc.freeze()  # TRL's PPO collects garbage at every step: let it look at what the steps leave, not at the libraries
     steppers = {key: run[0] if isinstance(run, tuple) else run for key, run in runs.items()}
@@ -271,36 +285,32 @@ def measure(task: Task, kinds: list[str], rounds: int, folder: Path) -> list[dic
         a, b = (torch.randn(1024, 1024).to(DTYPES[kind]) for _ in range(2))
         steppers[kind, "product"] = partial(torch.mm, a, b)
     times = seconds(steppers, rounds)
-    peak = {kind: 2 * 1024**3 / statistics.median(times[kind, "product"]) for kind in kinds}
+    best = {who: min((times[kind, who] for kind in kinds), key=statistics.median) for who in ("ours", "trl")}
     rows = []
     for kind in kinds:
-        for way in mine:
-            row = {"model": task.name, "way": way, "type": kind, "milliseconds": {}, "times_as_fast": {}}
-            parts = {"step": {who: times[kind, way, who] for who in ("ours", "trl")}}
-            if isinstance(mine[way], tuple):
-                wrote = {who: runs[kind, way, who][1].seconds[-rounds:] for who in ("ours", "trl")}
-                rest = {who: [a - b for a, b in zip(parts["step"][who], wrote[who])] for who in wrote}
-                parts |= {"roll_out": wrote, "update": rest}
-                row["share_of_roll_out"] = {
-                    who: round(statistics.median(b / a for a, b in zip(parts["step"][who], wrote[who])), 3)
-                    for who in wrote
-                }
-            for part, each in parts.items():
-                row["milliseconds"][part] = {who: spread([1000 * s for s in each[who]]) for who in each}
-                row["times_as_fast"][part] = spread([b / a for a, b in zip(each["ours"], each["trl"])])
-            with Products() as counter:
-                steppers[kind, way, "ours"]()
-            row["share_of_peak"] = {
-                who: round(counter.total / statistics.median(times[kind, way, who]) / peak[kind], 3)
-                for who in ("ours", "trl")
-            }
-            rows.append(row)
-    for row in rows:  # ours in the fastest type against theirs in their fastest
-        way = row["way"]
-        fastest = {
-            who: min((times[kind, way, who] for kind in kinds), key=statistics.median) for who in ("ours", "trl")
+        parts = {"step": {who: times[kind, who] for who in ("ours", "trl")}}
+        if way in ("GRPO", "PPO"):
+            wrote = {who: runs[kind, who][1].seconds[-rounds:] for who in ("ours", "trl")}
+            rest = {who: [a - b for a, b in zip(times[kind, who], wrote[who])] for who in wrote}
+            parts |= {"roll_out": wrote, "update": rest}
+        with Products() as counter:
+            steppers[kind, "ours"]()
+        products = counter.total / (2 * 1024**3) * statistics.median(times[kind, "product"])  # seconds, at the peak
+        row = {
+            "model": task.name,
+            "way": way,
+            "type": kind,
+            "milliseconds": {
+                part: {who: spread([1000 * s for s in each[who]]) for who in each} for part, each in parts.items()
+            },
+            "times_as_fast": {part: ratios(each) for part, each in parts.items()},
+            "share_of_peak": {who: round(products / statistics.median(times[kind, who]), 3) for who in ("ours", "trl")},
+            "best_over_their_best": ratios(best),
         }
-        row["best_over_their_best"] = spread([b / a for a, b in zip(fastest["ours"], fastest["trl"])])
+        if "roll_out" in parts:
+            shares = {who: [b / a for a, b in zip(times[kind, who], wrote[who])] for who in wrote}
+            row["share_of_roll_out"] = {who: round(statistics.median(each), 3) for who, each in shares.items()}
+        rows.append(row)
     return rows
 
 
@@ -310,9 +320,9 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     tasks, rows = QUICK if options.quick else TASKS, []
     kinds = ["fp32"] + (["bf16"] if best_dtype() == torch.bfloat16 and not options.quick else [])
-    for task in tasks:
+    for task, way in product(tasks, WAYS):
         with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()):  # PPO prints
-            rows += measure(task, kinds, options.rounds, Path(folder))
+            rows += measure(task, way, kinds, options.rounds, Path(folder))
     settings = {
         "rounds": options.rounds,
         "trl": version("trl"),
