@@ -81,19 +81,25 @@ def places(text_of: Int[Tensor, "B T"]) -> Int[Tensor, "B T"]:
 
 
 def packed_logits(model: nn.Module, ids: Int[Tensor, "B T"], text_of: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
-    """What the model says of each text as if it stood alone. Raises TypeError unless it is a GPT2 or a Llama, whose
-    blocks take a mask for each row."""
-    x, where = model.embed(ids), places(text_of)
+    """What the model says of each text as if it stood alone. Raises as `hidden_at` does."""
+    return model.to_vocab(hidden_at(model, ids, places(text_of), own_text(text_of)))
+
+
+def hidden_at(
+    model: nn.Module, ids: Int[Tensor, "B T"], where: Int[Tensor, "B T"], may_attend: Bool[Tensor, "B 1 T T"]
+) -> Float[Tensor, "B T D"]:
+    """What to_vocab reads, each token at the place and with the mask that it is told. Raises TypeError unless the model
+    is a GPT2 or a Llama, whose blocks take a mask for each row."""
+    x = model.embed(ids)
     if isinstance(model, GPT2):
         x, also = model.drop(x + model.positions.at(where, x)), {}
     elif isinstance(model, Llama):
         also = {"rotation": model.config.rotation(where, x.dtype)}
     else:
         raise TypeError(f"texts can be packed for GPT2 and Llama, not for {type(model).__name__}; use sft.padded")
-    may_attend = own_text(text_of)
     for block in model.blocks:
         x = block(x, may_attend, **also)
-    return model.to_vocab(model.norm_out(x))
+    return model.norm_out(x)
 
 
 def packed_loss(model: nn.Module, batch: dict[str, Tensor]) -> Float[Tensor, ""]:

@@ -6,9 +6,8 @@ L = S + n A
 A row of L holds the prompt and then every answer to it: an answer attends to the prompt and to itself, and its
 positions go on from the prompt, as if it stood there alone. Logits and gradients are those of the rows by themselves,
 as for packing.py's texts; with answers as long as the prompt (n + 1)/(2 n) of the products are made, nearly half.
-Only what a whole
-batch shares is shared, so prompts must be padded on the left, as rollout.py has them. (Prefix Grouper, Liu et al. 2025,
-arXiv:2506.05433, does so in two attentions instead of by a mask.)
+Only what a whole batch shares is shared, so prompts must be padded on the left, as rollout.py has them.
+(Prefix Grouper, Liu et al. 2025, arXiv:2506.05433, does so in two attentions instead of by a mask.)
 Read first: packing.py, rollout.py.  Chapter 23.
 """
 
@@ -20,6 +19,7 @@ from course_lib.foundations.attention import causal_mask
 from course_lib.foundations.checks import check_count
 from course_lib.models.gpt2 import GPT2
 from course_lib.models.llama import Llama
+from course_lib.posttraining.packing import hidden_at
 
 
 class SharedPrefix(nn.Module):
@@ -46,23 +46,11 @@ class SharedPrefix(nn.Module):
             """[B T] -> [P L]: the prefix of each group's first row, then what each row adds."""
             return torch.cat([rows[:: self.n, :S], rows[:, S:].reshape(B // self.n, self.n * A)], dim=1)
 
-        x = self.hidden(folded(ids), folded(is_token.cumsum(1) - 1).clamp(min=0), folded(is_token), S, A)
+        where = folded(is_token.cumsum(1) - 1).clamp(min=0)
+        may_attend = group_mask(S, self.n, A).to(ids.device) & folded(is_token)[:, None, None, :]
+        x = hidden_at(self.model, folded(ids), where, may_attend)
         prompt, answers = self.model.to_vocab(x).split([S, self.n * A], dim=1)
         return torch.cat([prompt.repeat_interleave(self.n, dim=0), answers.reshape(B, A, answers.shape[-1])], dim=1)
-
-    def hidden(
-        self, ids: Int[Tensor, "P L"], where: Int[Tensor, "P L"], is_token: Bool[Tensor, "P L"], S: int, A: int
-    ) -> Float[Tensor, "P L D"]:
-        """What to_vocab reads."""
-        model, x = self.model, self.model.embed(ids)
-        if isinstance(model, GPT2):
-            x, also = model.drop(x + model.positions.at(where, x)), {}
-        else:
-            also = {"rotation": model.config.rotation(where, x.dtype)}
-        may_attend = group_mask(S, self.n, A).to(ids.device) & is_token[:, None, None, :]
-        for block in model.blocks:
-            x = block(x, may_attend, **also)
-        return model.norm_out(x)
 
 
 def n_shared(ids: Int[Tensor, "B T"], is_token: Bool[Tensor, "B T"], n: int) -> int:
