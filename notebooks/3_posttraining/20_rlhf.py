@@ -277,7 +277,7 @@ explore(
 # 黑箭头是精确的梯度，橙箭头是估计的平均，灰线是一个标准差。换基线，点云变宽变窄，橙箭头不动（两万次的零头，如 1.01 倍，是抽样误差）；“不减”时把分数全体加 7，云就炸开，而该学的一点没变；这时“减 10”反倒合适，太大太小要看分数。“整组的平均”是例外：橙的比黑的短，约四分之三。
 # :::
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # “整组的平均”里有自己：抽到好的，基线也跟着高，优势就打了折。一组 $G$ 个，梯度正好缩成 $1-1/G$。减**其余的平均**（leave-one-out，RLOO 减的就是它）不缩。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -463,7 +463,8 @@ show_erratum("K20-2")
 # $$
 # \delta_t=r_t+\gamma V(s_{t+1})-V(s_t)
 # $$
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
 # 评论家说得全对；这个策略写到“平仄”很少停。“平仄仄平仄”第二个仄，$\delta$ 是正是负？
@@ -473,7 +474,7 @@ show_erratum("K20-2")
 # - C. 正：又写了一个词
 # :::
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 row = learning.read(ids).index("平仄仄平仄")
 V = learning.values_of(policy)[row]  # 精确的价值，写每个词元以前，[N] = [5]
 r = torch.tensor([0, 0, 0, 0, 3.0], dtype=torch.float64)  # 换了三次，写完给 3 分
