@@ -164,6 +164,7 @@ def test_a_live_model_loads_its_weights_when_it_is_asked_to(visit, address, fold
         for url in (address + name, (folder / name).as_uri()):
             trouble, asked = [], []
             with visit(url, trouble) as page:
+                look_without_guessing(page)
                 page.on("request", lambda request, asked=asked: asked.append(request.url))
                 live = page.locator(WITH_WEIGHTS).first
                 if name in decks:
