@@ -11,6 +11,7 @@ from course_lib.hub.core import From, fetch, part
 from course_lib.hub.gpt1 import load_gpt1
 from course_lib.hub.gpt2 import load_gpt2
 from course_lib.hub.opt import load_opt
+from course_lib.hub.qwen2_vl import load_qwen2_5_vl, load_qwen2_vl
 from course_lib.hub.siglip import load_siglip
 from course_lib.hub.vit import load_vit
 
@@ -25,6 +26,8 @@ __all__ = [
     "load_gpt1",
     "load_gpt2",
     "load_opt",
+    "load_qwen2_5_vl",
+    "load_qwen2_vl",
     "load_siglip",
     "load_vit",
     "part",
