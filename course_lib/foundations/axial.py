@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from course_lib.foundations.checks import check_counts
@@ -29,10 +29,10 @@ class AxialRotation:
         self,
         positions: Real[Tensor, "A *B T"],
         freqs: Float[Tensor, " P"],
-        axes: Int[Tensor, " P"],
+        axes: list[int],
         dtype: torch.dtype,
     ):
-        along = positions[axes.to(positions.device)].to(freqs.dtype)
+        along = positions[axes].to(freqs.dtype)
         self.angles = rearrange(along, "P ... T -> ... 1 T P") * freqs.to(positions.device)
         cos, sin = self.angles.cos().to(dtype), self.angles.sin().to(dtype)
         self.cos, self.sin = torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
@@ -46,7 +46,7 @@ class AxialRotation:
         return torch.addcmul(x * self.cos, x.roll(x.shape[-1] // 2, dims=-1), self.sin)
 
 
-def two_axes(d_head: int, base: float = 10000.0) -> tuple[Float[Tensor, " P"], Int[Tensor, " P"]]:
+def two_axes(d_head: int, base: float = 10000.0) -> tuple[Float[Tensor, " P"], list[int]]:
     """Frequencies and axes of the tower's 2D RoPE: Dh/4 pairs for the row, and the same Dh/4 for the column.
 
     Raises ValueError unless 4 divides d_head.
@@ -56,12 +56,12 @@ def two_axes(d_head: int, base: float = 10000.0) -> tuple[Float[Tensor, " P"], I
             f"d_head ({d_head}) must be a multiple of 4: half of the pairs turn by the row, half by the column"
         )
     each = frequencies(d_head // 2, base)
-    return torch.cat([each, each]), torch.arange(2).repeat_interleave(len(each))
+    return torch.cat([each, each]), [0] * len(each) + [1] * len(each)
 
 
 def three_axes(
     d_head: int, sections: Sequence[int], base: float = 1_000_000.0
-) -> tuple[Float[Tensor, " P"], Int[Tensor, " P"]]:
+) -> tuple[Float[Tensor, " P"], list[int]]:
     """Frequencies and axes of M-RoPE: sections = how many pairs turn by time, row and column; (16, 24, 24) of 64.
 
     Raises ValueError unless the three make up all pairs.
@@ -72,4 +72,4 @@ def three_axes(
             f"sections {tuple(sections)} must be three, and make up the {d_head // 2} pairs of a head of {d_head}; "
             f"the released share is 2 : 3 : 3"
         )
-    return frequencies(d_head, base), torch.arange(3).repeat_interleave(torch.tensor(sections))
+    return frequencies(d_head, base), [axis for axis in range(3) for _ in range(sections[axis])]
