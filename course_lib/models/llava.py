@@ -24,6 +24,8 @@ from course_lib.models.blip3 import check_vocabulary
 from course_lib.models.llama import LlamaReader
 from course_lib.models.splice import Count, splice
 
+Images = Float[Tensor, "I C H W"] | Sequence | None  # a Sequence where a picture has several views: llava_next.py
+
 
 @dataclass(frozen=True, kw_only=True)
 class LlavaConfig:
@@ -75,11 +77,11 @@ class Llava(nn.Module):
     def forward(
         self,
         ids: Int[Tensor, "B T"],
-        images: Float[Tensor, "I C H W"] | None = None,
+        images: Images = None,
         *,
         is_token: Bool[Tensor, "B T"] | None = None,
     ) -> Float[Tensor, "B T V"]:
-        """images: of all texts, in reading order. is_token: False on padding, on either side.
+        """images: of all texts, in reading order; what `tokens` takes. is_token: False on padding, on either side.
 
         Raises ValueError unless ids have as many image tokens as the images have features: see splice.py.
         """
@@ -133,7 +135,7 @@ class LlavaReader(LlamaReader):
     """
 
     @torch.inference_mode()
-    def __init__(self, model: Llava, capacity: int, images=None, is_token: Bool[Tensor, "B T"] | None = None):
+    def __init__(self, model: Llava, capacity: int, images: Images = None, is_token: Bool[Tensor, "B T"] | None = None):
         super().__init__(model.lm, capacity, is_token)
         self.llava, self.tokens = model, model.tokens(images)
 
