@@ -1,7 +1,7 @@
-"""From any picture or film to patches at its own resolution, as Qwen2-VL and Qwen2.5-VL read them.
+"""From any picture or video to patches at its own resolution, as Qwen2-VL and Qwen2.5-VL read them.
 
 H, W pixels of a picture · N patches · K = C F P² numbers of one
-Sources: preprocessor_config.json of Qwen/Qwen2-VL-7B-Instruct (3,136 to 12,845,056 pixels, CLIP's colours); for films
+Sources: preprocessor_config.json of Qwen/Qwen2-VL-7B-Instruct (3,136 to 12,845,056 pixels, CLIP's colours); for videos
 qwen-vl-utils (2 frames a second, 128 to 768 tokens of 28 × 28 pixels a frame).  Chapters 17 and 18.
 """
 
@@ -40,19 +40,19 @@ class NativePreprocessing:
         """
         return self.seen([rgb(picture)], None)
 
-    def film(self, frames: Sequence[Picture], fps: float) -> Seen:
+    def video(self, frames: Sequence[Picture], fps: float) -> Seen:
         """Frames that follow one another at fps a second. One, or an odd one at the end, is repeated.
 
         Raises ValueError for no frame, frames of several sizes, and 0 frames a second.
         """
         check_fps(fps)
         if not len(frames):
-            raise ValueError("the film has 0 frames; give at least one")
+            raise ValueError("the video has 0 frames; give at least one")
         images = [rgb(frame) for frame in frames]
         sizes = sorted({image.size[::-1] for image in images})
         if len(sizes) > 1:
             raise ValueError(
-                f"the frames of a film have one size; these have {sizes} (height, width): resize them first"
+                f"the frames of a video have one size; these have {sizes} (height, width): resize them first"
             )
         return self.seen(images, fps)
 
@@ -71,4 +71,4 @@ class NativePreprocessing:
 
 
 NATIVE = NativePreprocessing()
-FILM = NativePreprocessing(min_pixels=128 * 28 * 28, max_pixels=768 * 28 * 28)
+NATIVE_VIDEO = NativePreprocessing(min_pixels=128 * 28 * 28, max_pixels=768 * 28 * 28)

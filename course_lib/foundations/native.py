@@ -1,9 +1,9 @@
-"""Native resolution: each picture keeps its shape and becomes as many patches as it has room for.
+"""Native resolution: each image keeps its shape and becomes as many patches as it has room for.
 
 T frames · C channels · H, W sides · P side of a patch · F frames of one patch · M side of a block of patches that
 become one token · t = T / F, h = H / P, w = W / P the grid · N = t h w patches · K = C F P² numbers of one
-Both sides are rounded to multiples of M P, 28 as released, and the picture is stretched to them: nothing is padded and
-nothing is cut off. A picture is a film of F equal frames, so one layer reads both.
+Both sides are rounded to multiples of M P, 28 as released, and the image is stretched to them: nothing is padded and
+nothing is cut off. An image is a video of F equal frames, so one layer reads both.
 Patches lie block by block: the M² that become one token stand beside each other, whichever row they are in.
 Wang et al. 2024, Qwen2-VL, arXiv:2409.12191, section 2.1; the rule of sizes is smart_resize of qwen-vl-utils and
 transformers.
@@ -37,15 +37,15 @@ class Grid(NamedTuple):
         return self.t * self.h * self.w
 
     def n_tokens(self, merge: int = 2) -> int:
-        """What the language model reads of it: t h w / M². A picture of 28 a × 28 b pixels is a b tokens."""
+        """What the language model reads of it: t h w / M². An image of 28 a × 28 b pixels is a b tokens."""
         return self.n_patches // merge**2
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A picture or a film, ready to be seen. patches: in the order of `patchify_frames`.
+    """An image or a video, ready to be seen. patches: in the order of `patchify_frames`.
 
-    fps: frames a second of a film, those that were taken of it, not those that it was recorded with; None: a picture.
+    fps: frames a second of a video, those that were taken of it, not those that it was recorded with; None: an image.
     """
 
     patches: Float[Tensor, "N K"]
@@ -61,6 +61,10 @@ class Seen:
         if self.fps is not None:
             check_fps(self.fps)
 
+    @property
+    def what(self) -> str:
+        return "image" if self.fps is None else "video"
+
 
 def native_size(
     height: int, width: int, *, factor: int = 28, min_pixels: int = 56 * 56, max_pixels: int = 12_845_056
@@ -69,10 +73,10 @@ def native_size(
 
     Each side goes to its nearest multiple, halves to the even one. If that makes too many pixels, both sides shrink
     by the same share and are cut down; if too few, both grow and are rounded up. As released, to the pixel, and so
-    are its oddities: a long thin picture whose short side rounds to 0 passes for one of too few pixels, and may shrink
+    are its oddities: a long thin image whose short side rounds to 0 passes for one of too few pixels, and may shrink
     (10×1990 -> 28×812); one that grows may come to lie above max_pixels where that is close to min_pixels.
     max_pixels: 12,845,056 = 128² · 28² in the released configurations, 1,003,520 in the class of transformers.
-    Raises ValueError for 0 pixels, a picture over 200 times as long as wide, and limits that leave no size.
+    Raises ValueError for 0 pixels, an image over 200 times as long as wide, and limits that leave no size.
     """
     check_counts(1, height=height, width=width, factor=factor, min_pixels=min_pixels)
     if max_pixels < max(min_pixels, factor**2):
@@ -83,7 +87,7 @@ def native_size(
     short, long = sorted((height, width))
     if long > LONGEST * short:
         raise ValueError(
-            f"the picture, height {height} and width {width}, is {long / short:.1f} times as long as wide, and the "
+            f"the image, height {height} and width {width}, is {long / short:.1f} times as long as wide, and the "
             f"model takes {LONGEST} times at most; cut out what matters first, or pad the short side to "
             f"{ceil(long / LONGEST)} pixels"
         )
@@ -102,7 +106,7 @@ def patchify_frames(
 ) -> tuple[Float[Tensor, "N K"], Grid]:
     """Cut into patches of n_frames frames each, and the grid; the last frame is repeated to fill the last patches.
 
-    So a picture, a film of one frame, becomes n_frames equal ones. The numbers of a patch lie as [C F P P].
+    So an image, a video of one frame, becomes n_frames equal ones. The numbers of a patch lie as [C F P P].
     Raises TypeError for whole numbers; ValueError for no frame and sides that are no multiples of patch · merge.
     """
     check_floating("frames", frames)
@@ -110,7 +114,7 @@ def patchify_frames(
     factor = patch * merge
     if frames.ndim != 4 or not len(frames):
         raise ValueError(
-            f"frames {tuple(frames.shape)} must be [T C H W] with T at least 1; for a picture write x[None]"
+            f"frames {tuple(frames.shape)} must be [T C H W] with T at least 1; for an image write x[None]"
         )
     H, W = frames.shape[2:]
     if H % factor or W % factor or not H or not W:
@@ -156,11 +160,11 @@ def frame_lengths(grids: Sequence[Grid]) -> list[int]:
 
 
 def frames_at(n_frames: int, recorded_fps: float, fps: float = 2.0, *, fewest: int = 4, most: int = 768) -> list[int]:
-    """Which of the film's frames to take for `fps` a second, from frame 0 on, evenly: an even number of them.
+    """Which of the video's frames to take for `fps` a second, from frame 0 on, evenly: an even number of them.
 
     As transformers' Qwen2VLVideoProcessor samples: between `fewest` and `most` frames and no more than there are, then
     cut down to an even number. So what is taken a second is (taken / n_frames) · recorded_fps, close to fps at best;
-    a film of one frame is taken as it is.
+    a video of one frame is taken as it is.
     Raises ValueError for no frame and for 0 frames a second.
     """
     check_counts(1, n_frames=n_frames, fewest=fewest, most=most)
@@ -180,4 +184,4 @@ def check_grid(grid: Grid, merge: int) -> None:
 def check_fps(fps: float) -> None:
     """Raise ValueError unless fps is a finite number above 0."""
     if not 0 < fps < float("inf"):
-        raise ValueError(f"fps ({fps}) must be above 0 and finite: frames a second; for a picture give None")
+        raise ValueError(f"fps ({fps}) must be above 0 and finite: frames a second; for an image give None")

@@ -1,6 +1,6 @@
-"""Windows: each patch sees those in its own square of the picture, and the cost grows with the picture's area.
+"""Windows: each patch sees those in its own square of the image, and the cost grows with the image's area.
 
-M side of a block of patches, one token · S side of a window, in blocks · n tokens of the pictures, t h w / M²
+M side of a block of patches, one token · S side of a window, in blocks · n tokens of the images, t h w / M²
 The windows begin at the upper left; those at the right and lower edge are as small as what is left, and nothing is
 padded. Only the order changes: windows one after the other, each row by row, so that attend_within can cut them.
 Bai et al. 2025, Qwen2.5-VL, arXiv:2502.13923, section 2.1.1: "regions smaller than 112×112 are processed without
@@ -19,7 +19,7 @@ from course_lib.foundations.native import Grid, check_grid
 
 
 def window_order(grids: Sequence[Grid], side: int, merge: int = 2) -> tuple[Int[Tensor, " n"], list[int]]:
-    """The blocks of all pictures window by window, and how many patches each window has: M² for each of its blocks.
+    """The blocks of all images window by window, and how many patches each window has: M² for each of its blocks.
 
     x[order] lays blocks so; y[order.argsort()] brings them back. Windows are of one frame (F frames in one).
     Raises ValueError for a side below 1, or a grid that is not made of whole blocks.

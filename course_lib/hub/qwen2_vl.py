@@ -8,12 +8,13 @@ through a convolution over two frames. hidden_size of vision_config is what come
 tower's own width in Qwen2.5-VL's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from course_lib.hub import llama
 from course_lib.hub.core import (
     From,
     KeyMap,
@@ -23,10 +24,10 @@ from course_lib.hub.core import (
     check_heads,
     number,
     read_config,
-    read_tensors,
     take_copy,
     whole_number,
 )
+from course_lib.hub.shards import on_disk
 from course_lib.hub.vit import BOTH, convolution, linears
 from course_lib.models.qwen2 import Qwen2Config
 from course_lib.models.qwen2_5_vl import WindowTowerConfig
@@ -61,14 +62,15 @@ def load_qwen2_5_vl(folder: str | Path, *, dtype: torch.dtype = torch.float32) -
     return load(folder, "qwen2_5_vl", window_tower_config, dtype)
 
 
-def load(folder: str | Path, model_type: str, tower_of, dtype: torch.dtype) -> Qwen2VL:
+def load(folder: str | Path, model_type: str, tower_of: Callable, dtype: torch.dtype) -> Qwen2VL:
     theirs = read_config(folder, model_type)
     config = model_config(theirs, tower_of(vision(theirs)))
-    tensors = {spelled(key): tensor for key, tensor in read_tensors(folder).items()}
-    if config.text.tied:
-        take_copy(tensors, HEAD, TABLE)
+    tensors, ignored = on_disk(folder).renamed(spelled), ()
+    if config.text.tied and HEAD in tensors and TABLE in tensors:
+        take_copy({key: tensors[key] for key in (HEAD, TABLE)}, HEAD, TABLE)
+        ignored = (HEAD,)
     check_depth(max(config.text.n_layers, config.tower.n_layers), tensors)
-    model = build(lambda: Qwen2VL(config), tensors, key_map(config), dtype=dtype)
+    model = build(lambda: Qwen2VL(config), tensors, key_map(config), ignored=ignored, dtype=dtype)
     model.tie()
     return model
 
@@ -167,9 +169,6 @@ def key_map(config: Qwen2VLConfig) -> KeyMap:
     windows = isinstance(config.tower, WindowTowerConfig)
     keys = {
         "tower.patches.weight": convolution("visual.patch_embed.proj.weight"),
-        "lm.embedding.weight": From(TABLE),
-        "lm.to_vocab.weight": From(TABLE if config.text.tied else HEAD),
-        "lm.norm_out.weight": From("model.norm.weight"),
         **norm("tower.merger.norm", "visual.merger.ln_q", bias=not windows),
         **linears({"tower.merger.up": "visual.merger.mlp.0", "tower.merger.down": "visual.merger.mlp.2"}),
     }
@@ -182,18 +181,11 @@ def key_map(config: Qwen2VLConfig) -> KeyMap:
             {f"{ours}.attention.to_qkv": f"{theirs}.attn.qkv", f"{ours}.attention.to_out": f"{theirs}.attn.proj"}
         )
         keys |= linears({f"{ours}.feedforward.{name}": f"{theirs}.mlp.{their}" for name, their in mlp.items()})
+    keys |= {f"lm.{ours}": source for ours, source in llama.key_map(config.text.n_layers).items()}
     for i in range(config.text.n_layers):
-        ours, theirs = f"lm.blocks.{i}", f"model.layers.{i}"
-        keys |= linears({f"{ours}.attention.to_{name}": f"{theirs}.self_attn.{name}_proj" for name in "qkv"})
-        keys |= {
-            f"{ours}.attention.to_out.weight": From(f"{theirs}.self_attn.o_proj.weight"),
-            f"{ours}.norm_attention.weight": From(f"{theirs}.input_layernorm.weight"),
-            f"{ours}.norm_feedforward.weight": From(f"{theirs}.post_attention_layernorm.weight"),
-        }
-        keys |= {
-            f"{ours}.feedforward.{n}.weight": From(f"{theirs}.mlp.{n}_proj.weight") for n in ("gate", "up", "down")
-        }
-    return keys
+        for name in "qkv":
+            keys[f"lm.blocks.{i}.attention.to_{name}.bias"] = From(f"model.layers.{i}.self_attn.{name}_proj.bias")
+    return keys | ({"lm.to_vocab.weight": From(TABLE)} if config.text.tied else {})
 
 
 def norm(ours: str, theirs: str, *, bias: bool) -> KeyMap:

@@ -76,7 +76,7 @@ class WindowTowerConfig:
 
     def step(self, seen: Seen) -> float:
         """tokens_per_second times the seconds from one patch in time to the next, F / fps: 4, 2, 1, 0.5 at 1, 2, 4, 8
-        frames a second. 1 for a picture, which has no next one."""
+        frames a second. 1 for an image, which has no next one."""
         return 1 if seen.fps is None else self.tokens_per_second * self.n_frames / seen.fps
 
 

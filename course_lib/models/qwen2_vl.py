@@ -1,7 +1,7 @@
 """Qwen2-VL (Wang et al. 2024, Enhancing Vision-Language Model's Perception of the World at Any Resolution,
-arXiv:2409.12191): pictures in their own shape, films, and text in one row.
+arXiv:2409.12191): images in their own shape, videos, and text in one row.
 
-N patches of all pictures and films together · K numbers of a patch · D width of the tower · M side of a block
+N patches of all images and videos together · K numbers of a patch · D width of the tower · M side of a block
 n = N / M² tokens that they become · B texts · T tokens · E width of the language model · V vocabulary
 The tower reads patches of two frames; 2D RoPE tells it where they are, and no frame sees another. The M² patches of a
 block are laid side by side and go through an MLP: one token for 28 × 28 pixels. The language model is Qwen2, Llama with
@@ -28,8 +28,9 @@ from course_lib.foundations.native import Grid, Seen, frame_lengths, places
 from course_lib.foundations.norm import LayerNorm
 from course_lib.foundations.packed import PackedAttention
 from course_lib.foundations.rotation import Rotation
-from course_lib.models.llama import Llama, check_left_padding
+from course_lib.models.llama import Llama, LlamaReader
 from course_lib.models.qwen2 import Qwen2Config
+from course_lib.models.splice import Count, splice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ class AnyTowerConfig(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Qwen2VLConfig:
-    """image_id, video_id: the tokens that stand where a token of a picture, of a film goes. resume: see mrope.py."""
+    """image_id, video_id: the tokens that stand where a token of an image, of a video goes. resume: see mrope.py."""
 
     tower: AnyTowerConfig
     text: Qwen2Config
@@ -135,7 +136,7 @@ class Merger(nn.Module):
 
 class Tower(nn.Module):
     """(patches [N K], grids) -> [n E], in the order of the patches. Its last blocks go to the merger without a norm of
-    their own. Any picture of any size: there is no table of positions."""
+    their own. Any image of any size: there is no table of positions."""
 
     def __init__(self, config: TowerConfig):
         super().__init__()
@@ -173,10 +174,10 @@ class Qwen2VL(nn.Module):
     def forward(
         self, ids: Int[Tensor, "B T"], seen: Sequence[Seen] = (), *, is_token: Bool[Tensor, "B T"] | None = None
     ) -> Float[Tensor, "B T V"]:
-        """seen: the pictures and films of all texts in reading order, text after text. Each has as many placeholders
-        in the ids as it has tokens, one after the other. is_token: False on padding, on either side.
+        """seen: the images and videos of all texts in reading order, text after text. Each has one placeholder for
+        each of its tokens, side by side. is_token: False on padding, on either side.
 
-        Raises ValueError where placeholders and tokens of what is seen do not match.
+        Raises ValueError unless placeholders and what is seen match: see splice.py and mrope.py.
         """
         return self.lm.to_vocab(self.hidden(ids, seen, is_token=is_token))
 
@@ -189,73 +190,78 @@ class Qwen2VL(nn.Module):
         caches: list[KVCache] | None = None,
     ) -> Float[Tensor, "B T E"]:
         """What to_vocab reads. caches: empty ones, which hold the tokens afterwards."""
-        positions = self.positions(ids, seen, is_token)
-        return self.lm.run(self.embed(ids, seen), positions, is_token=is_token, caches=caches)
+        x = self.embed(ids, seen)
+        return self.lm.run(x, self.positions(ids, seen, is_token), is_token=is_token, caches=caches)
+
+    def embed(self, ids: Int[Tensor, "B T"], seen: Sequence[Seen] = ()) -> Float[Tensor, "B T E"]:
+        """The tokens' vectors, with what is seen in place of the placeholders."""
+        x, features = self.lm.embed(ids), self.look(seen)
+        for what, token in (("image", self.config.image_id), ("video", self.config.video_id)):
+            x = splice(x, ids, [own for own, one in zip(features, seen) if one.what == what], token, what)
+        return x
+
+    def look(self, seen: Sequence[Seen]) -> list[Float[Tensor, "_ E"]]:
+        """The tokens of each, from all in one go, whatever their sizes."""
+        if not len(seen):
+            return []
+        features = self.tower(torch.cat([one.patches for one in seen]), [one.grid for one in seen])
+        return list(features.split([count.n for count in self.counts(seen)]))
+
+    def counts(self, seen: Sequence[Seen] = ()) -> list[Count]:
+        """How many tokens each takes in the text, without looking at it."""
+        m = self.config.tower.merge
+        sizes = [(one.grid.n_tokens(m), *one.grid, one.what) for one in seen]
+        return [Count(n, f"{t}·({h}/{m})·({w}/{m}) = {t}·{h // m}·{w // m} = {n}", what) for n, t, h, w, what in sizes]
 
     def positions(
         self, ids: Int[Tensor, "B T"], seen: Sequence[Seen] = (), is_token: Bool[Tensor, "B T"] | None = None
     ) -> Int[Tensor, "3 B T"]:
-        tower = self.config.tower
-        grids, steps = [one.grid for one in seen], [tower.step(one) for one in seen]
-        settings = dict(is_token=is_token, merge=tower.merge, resume=self.config.resume)
-        return position_ids(ids, self.is_vision(ids), grids, steps, **settings)
-
-    def embed(self, ids: Int[Tensor, "B T"], seen: Sequence[Seen] = ()) -> Float[Tensor, "B T E"]:
-        """The tokens' vectors, with what is seen in place of the placeholders."""
-        x = self.lm.embed(ids)
-        features = self.look(seen) if len(seen) else x.new_zeros(0, x.shape[-1])
-        return x.masked_scatter(self.is_vision(ids)[..., None], features.to(x.dtype))
-
-    def look(self, seen: Sequence[Seen]) -> Float[Tensor, "n E"]:
-        """All pictures and films in one go, whatever their sizes."""
-        return self.tower(torch.cat([one.patches for one in seen]), [one.grid for one in seen])
-
-    def is_vision(self, ids: Int[Tensor, "B T"]) -> Bool[Tensor, "B T"]:
-        return (ids == self.config.image_id) | (ids == self.config.video_id)
+        """Time, height and width of every token."""
+        tower, tokens = self.config.tower, {"image": self.config.image_id, "video": self.config.video_id}
+        return position_ids(
+            ids,
+            [one.grid for one in seen],
+            [tokens[one.what] for one in seen],
+            [tower.step(one) for one in seen],
+            is_token=is_token,
+            merge=tower.merge,
+            resume=self.config.resume,
+        )
 
 
-class Qwen2VLReader:
-    """A model in the middle of a text, for decoding/: the first ids are the prompts with their placeholders, all later
-    ones are text, and stand one after the largest number so far.
+class Qwen2VLReader(LlamaReader):
+    """A model in the middle of its texts, for decoding/: the first ids are the prompts with their placeholders, all
+    later ones are text, and stand one after the largest number so far.
 
-    capacity: tokens that there is room for, prompt and answer. is_token: [B T] of the prompts, padded on the left.
+    capacity: tokens that there is room for, prompt and answer. is_token: of the prompts, padded on the left.
     """
 
     def __init__(
-        self,
-        model: Qwen2VL,
-        capacity: int,
-        seen: Sequence[Seen] = (),
-        is_token: Bool[Tensor, "B T"] | None = None,
+        self, model: Qwen2VL, capacity: int, seen: Sequence[Seen] = (), is_token: Bool[Tensor, "B T"] | None = None
     ):
-        if is_token is not None:
-            check_left_padding(is_token)
-        self.model, self.seen, self.is_token = model, seen, is_token
-        self.caches = model.lm.new_caches(capacity)
+        super().__init__(model.lm, capacity, is_token)
+        self.whole, self.seen = model, seen
 
     @torch.inference_mode()
     def __call__(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B V"]:
-        """Raises ValueError where the caches are full."""
-        if not self.caches[0].length:
-            positions = self.model.positions(ids, self.seen, self.is_token)
-            x = self.model.embed(ids, self.seen)
+        """A placeholder is never next. Raises ValueError where the caches are full, and what the model raises."""
+        held, T = self.caches[0].length, ids.shape[1]
+        is_token = None if self.is_token is None else self.is_token[:, : held + T]
+        if held:
+            x, positions = self.model.embed(ids), self.following[:, None] + torch.arange(T, device=ids.device)
+            self.following = self.following + T
         else:
-            positions = self.following[:, None] + torch.arange(ids.shape[1], device=ids.device)
-            x = self.model.lm.embed(ids)
-            if self.is_token is not None:
-                self.is_token = torch.cat([self.is_token, torch.ones_like(ids, dtype=torch.bool)], dim=1)
-        hidden = self.model.lm.run(x, positions, is_token=self.is_token, caches=self.caches)
-        self.following = 1 + (positions.amax(dim=(0, 2)) if positions.ndim == 3 else positions.amax(dim=1))
-        return self.model.lm.to_vocab(hidden[:, -1])
+            x, positions = self.whole.embed(ids, self.seen), self.whole.positions(ids, self.seen, is_token)
+            self.following = positions.amax(dim=(0, 2)) + 1
+        logits = self.model.to_vocab(self.model.run(x, positions, is_token=is_token, caches=self.caches)[:, -1])
+        logits[:, [self.whole.config.image_id, self.whole.config.video_id]] = -torch.inf
+        return logits
 
     @torch.inference_mode()
     def reorder(self, rows: Int[Tensor, " rows"]) -> None:
         """Go on with copies of these rows, for beam search."""
-        for cache in self.caches:
-            cache.reorder(rows)
+        super().reorder(rows)
         self.following = self.following[rows]
-        if self.is_token is not None:
-            self.is_token = self.is_token[rows]
 
 
 def rotation_of(positions: Int[Tensor, "2 N"], config: object, dtype: torch.dtype) -> Rotation:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib.data.native_images import FILM, NATIVE
+from course_lib.data.native_images import NATIVE, NATIVE_VIDEO
 from course_lib.decoding.generation import beam_search, greedy
 from course_lib.foundations.axial import AxialRotation, three_axes, two_axes
 from course_lib.foundations.mrope import after_sides, position_ids
@@ -17,7 +17,7 @@ from course_lib.models.qwen2 import Qwen2Config
 from course_lib.models.qwen2_5_vl import WindowTowerConfig
 from course_lib.models.qwen2_vl import Qwen2VL, Qwen2VLConfig, Qwen2VLReader, TowerConfig
 
-V, IMAGE, FILM_ID = 31, 29, 30
+V, IMAGE, VIDEO = 31, 29, 30
 TOWERS = {
     "2": TowerConfig(d_out=64, patch=4, d_model=16, n_heads=2),
     "2.5": WindowTowerConfig(d_out=64, patch=4, d_model=16, n_heads=2, window=16, n_layers=3, full=(1,)),
@@ -27,7 +27,7 @@ TINY = replace(NATIVE, patch=4, min_pixels=64, max_pixels=4096)
 
 def built(tower, **more) -> Qwen2VL:
     torch.manual_seed(0)
-    config = Qwen2VLConfig(tower=tower, text=Qwen2Config(n_vocab=V), image_id=IMAGE, video_id=FILM_ID, **more)
+    config = Qwen2VLConfig(tower=tower, text=Qwen2Config(n_vocab=V), image_id=IMAGE, video_id=VIDEO, **more)
     return Qwen2VL(config).double().requires_grad_(False)
 
 
@@ -47,7 +47,7 @@ def ids_of(*parts: int | Seen) -> torch.Tensor:
     found = [
         torch.randint(29, (part,), generator=chance)
         if isinstance(part, int)
-        else torch.full((part.grid.n_tokens(),), IMAGE if part.fps is None else FILM_ID)
+        else torch.full((part.grid.n_tokens(),), IMAGE if part.fps is None else VIDEO)
         for part in parts
     ]
     return torch.cat(found)[None]
@@ -62,7 +62,7 @@ def touched(model: Qwen2VL, grids: list[Grid], patch: int) -> list[int]:
 
 
 def test_frames_and_pictures_do_not_see_each_other(model):
-    """Two patches in time of 4 tokens, a picture of 2, one of 3."""
+    """Two patches in time of 4 tokens, an image of 2, one of 3."""
     grids = [Grid(2, 4, 4), Grid(1, 2, 4), Grid(1, 6, 2)]
     assert touched(model, grids, 0) == [0, 1, 2, 3] and touched(model, grids, 31) == [4, 5, 6, 7]
     assert touched(model, grids, 33) == [8, 9] and touched(model, grids, 51) == [10, 11, 12]
@@ -85,16 +85,16 @@ def test_a_window_as_large_as_the_picture_is_full_attention():
     assert (built(config).tower(patches, grids) - full.tower(patches, grids)).abs().max() > 1e-3
 
 
-def test_a_picture_is_a_film_of_equal_frames_but_for_its_placeholder():
-    picture = np.random.default_rng(0).integers(0, 256, (13, 22, 3), dtype=np.uint8)
-    one, film = TINY(picture), TINY.film([picture, picture], fps=2)
-    assert one.grid == film.grid and torch.equal(one.patches, film.patches)
-    assert torch.equal(TINY.film([picture], fps=2).patches, one.patches)
+def test_an_image_is_a_video_of_equal_frames_but_for_its_placeholder():
+    image = np.random.default_rng(0).integers(0, 256, (13, 22, 3), dtype=np.uint8)
+    one, video = TINY(image), TINY.video([image, image], fps=2)
+    assert one.grid == video.grid and torch.equal(one.patches, video.patches)
+    assert torch.equal(TINY.video([image], fps=2).patches, one.patches)
 
 
 @pytest.mark.parametrize(("tower", "steps"), [("2", [1, 1, 1, 1]), ("2.5", [1, 4, 1, 0.5])])
 def test_steps_in_time(tower, steps):
-    """A picture, and films at 1, 4 and 8 frames a second."""
+    """An image, and videos at 1, 4 and 8 frames a second."""
     assert [TOWERS[tower].step(seen(1, 1, 1, fps)) for fps in (None, 1, 4, 8)] == steps
 
 
@@ -111,13 +111,13 @@ def test_text_alone_is_llama_with_rope(model):
 
 
 def test_the_rule_of_what_follows_changes_only_what_follows_a_long_film(model):
-    film, picture = seen(4, 1, 2, fps=1.0), seen(1, 2, 3)
+    video, image = seen(4, 1, 2, fps=1.0), seen(1, 2, 3)
     other = built(model.config.tower, resume=after_sides)
-    ids = ids_of(2, picture, 3)
-    assert torch.equal(model(ids, [picture]), other(ids, [picture]))
-    ids = ids_of(2, film, 3)
-    assert torch.equal(model(ids, [film])[:, :10], other(ids, [film])[:, :10])
-    assert (model(ids, [film])[:, 10:] - other(ids, [film])[:, 10:]).abs().max() > 1e-6
+    ids = ids_of(2, image, 3)
+    assert torch.equal(model(ids, [image]), other(ids, [image]))
+    ids = ids_of(2, video, 3)
+    assert torch.equal(model(ids, [video])[:, :10], other(ids, [video])[:, :10])
+    assert (model(ids, [video])[:, 10:] - other(ids, [video])[:, 10:]).abs().max() > 1e-6
 
 
 def test_tied_weights_are_one_matrix():
@@ -130,16 +130,16 @@ def test_tied_weights_are_one_matrix():
 
 def test_beams_go_on_from_their_own_rows(model):
     """One beam is greedy; three beams of a padded batch are those of each text alone."""
-    picture, film = seen(1, 2, 3), seen(2, 1, 2, fps=2.0)
+    image, video = seen(1, 2, 3), seen(2, 1, 2, fps=2.0)
     ids = torch.zeros(2, 13, dtype=torch.long)
-    ids[0], ids[1, 4:] = ids_of(3, picture, 4)[0], ids_of(1, film, 4)[0]
+    ids[0], ids[1, 4:] = ids_of(3, image, 4)[0], ids_of(1, video, 4)[0]
     is_token = torch.arange(13) >= torch.tensor([0, 4])[:, None]
 
     def reader() -> Qwen2VLReader:
-        return Qwen2VLReader(model, 20, [picture, film], is_token)
+        return Qwen2VLReader(model, 20, [image, video], is_token)
 
     together, _ = beam_search(reader(), ids, 5, n_beams=3, end=0)
-    for b, one in enumerate((picture, film)):
+    for b, one in enumerate((image, video)):
         told = ids[b, is_token[b]][None]
         alone, _ = beam_search(Qwen2VLReader(model, 20, [one]), told, 5, n_beams=3, end=0)
         assert together[b] == alone[0]
@@ -148,20 +148,34 @@ def test_beams_go_on_from_their_own_rows(model):
 
 
 def test_half_precision_runs(model):
-    picture = replace(seen(1, 2, 3), patches=seen(1, 2, 3).patches.bfloat16())
-    logits = model.bfloat16()(ids_of(2, picture, 2), [picture])
+    image = replace(seen(1, 2, 3), patches=seen(1, 2, 3).patches.bfloat16())
+    logits = model.bfloat16()(ids_of(2, image, 2), [image])
     assert logits.dtype == torch.bfloat16 and logits.isfinite().all()
 
 
 PICTURE = seen(1, 2, 3)
+CLIP = seen(1, 2, 3, fps=2.0)
 REFUSED = {
-    "a placeholder without a picture": (lambda m: m(ids_of(2, PICTURE, 1)), "6 placeholders .* 0 are given"),
-    "a picture without a placeholder": (lambda m: m(ids_of(4), [PICTURE]), "for 0 pictures and films, and 1 are given"),
-    "cut through a picture": (
-        lambda m: m(ids_of(2, PICTURE, 1)[:, :6], [PICTURE]),
-        r"4 placeholders in a row .* \(1, 4, 6\) is 6 tokens",
+    "a placeholder without an image": (
+        lambda m: m(ids_of(2, PICTURE, 1)),
+        "6 image tokens .id 29., and their 0 images have 0 features; give the images",
     ),
-    "two pictures for one": (lambda m: m(ids_of(2, PICTURE), [PICTURE, PICTURE]), "for 1 pictures .* 2 are given"),
+    "an image without a placeholder": (lambda m: m(ids_of(4), [PICTURE]), "0 image tokens .* 1 images have 6 features"),
+    "cut through an image": (
+        lambda m: m(ids_of(2, PICTURE, 1)[:, :6], [PICTURE]),
+        "4 image tokens .* 6 features; text 0 begins or ends inside its image: was it cut to 6 tokens",
+    ),
+    "cut through a video": (lambda m: m(ids_of(2, CLIP, 1)[:, :6], [CLIP]), "4 video tokens .* inside its video"),
+    "two images for one": (lambda m: m(ids_of(2, PICTURE), [PICTURE, PICTURE]), "6 image tokens .* 2 images have 12"),
+    "a video where an image is": (lambda m: m(ids_of(2, PICTURE), [CLIP]), "6 image tokens .* 0 images"),
+    "not in the order of the text": (
+        lambda m: m(ids_of(PICTURE, 1, CLIP), [CLIP, PICTURE]),
+        "token 29 where number 0 of the images and videos has 30; give them in the order of the text",
+    ),
+    "two images in each other's place": (
+        lambda m: m(ids_of(PICTURE, 1, seen(1, 1, 1)), [seen(1, 1, 1), PICTURE]),
+        "image 1 has 6 features; its tokens .* have other tokens between them",
+    ),
     "patches of another tower": (
         lambda m: m.look([replace(PICTURE, patches=torch.zeros(24, 150))]),
         r"\(24, 150\) must be \(24, 96\)",
@@ -187,11 +201,14 @@ def turn(positions: torch.Tensor) -> AxialRotation:
 
 FRAME = np.zeros((8, 8, 3), dtype=np.uint8)
 BAD = {
-    "0 frames": (lambda: FILM.film([], 2.0), "0 frames"),
-    "0 frames a second": (lambda: FILM.film([FRAME], 0), r"fps \(0\) must be above 0"),
-    "an endless rate": (lambda: FILM.film([FRAME], float("inf")), "finite"),
-    "NaN frames a second": (lambda: FILM.film([FRAME], float("nan")), "above 0 and finite"),
-    "frames of two sizes": (lambda: FILM.film([FRAME, FRAME[:4]], 2.0), r"one size; these have \[\(4, 8\), \(8, 8\)\]"),
+    "0 frames": (lambda: NATIVE_VIDEO.video([], 2.0), "0 frames"),
+    "0 frames a second": (lambda: NATIVE_VIDEO.video([FRAME], 0), r"fps \(0\) must be above 0"),
+    "an endless rate": (lambda: NATIVE_VIDEO.video([FRAME], float("inf")), "finite"),
+    "NaN frames a second": (lambda: NATIVE_VIDEO.video([FRAME], float("nan")), "above 0 and finite"),
+    "frames of two sizes": (
+        lambda: NATIVE_VIDEO.video([FRAME, FRAME[:4]], 2.0),
+        r"one size; these have \[\(4, 8\), \(8, 8\)\]",
+    ),
     "too long": (lambda: NATIVE(np.zeros((1, 201, 3), dtype=np.uint8)), "201.0 times as long as wide"),
     "too long by a bit": (lambda: native_size(1991, 9), "221.2 times .* pad the short side to 10 pixels"),
     "0 pixels": (lambda: native_size(0, 5), "height"),
@@ -202,7 +219,7 @@ BAD = {
     "no room for a token": (lambda: native_size(9, 9, min_pixels=1, max_pixels=700), "28² = 784"),
     "half a block": (lambda: patchify_frames(torch.zeros(1, 3, 28, 42)), "28×42 pixels are not made of blocks of 28"),
     "no frame": (lambda: patchify_frames(torch.zeros(0, 3, 28, 28)), "T at least 1"),
-    "a picture without frames' axis": (lambda: patchify_frames(torch.zeros(3, 28, 28)), "write x.None."),
+    "an image without frames' axis": (lambda: patchify_frames(torch.zeros(3, 28, 28)), "write x.None."),
     "a wrong grid": (lambda: Seen(torch.zeros(5, 2), Grid(1, 2, 2)), "5 patches, but the grid"),
     "an odd grid": (lambda: places([Grid(1, 3, 2)]), "multiples of 2"),
     "an odd grid in windows": (lambda: window_order([Grid(1, 3, 2)], 2), "multiples of 2"),
@@ -224,8 +241,20 @@ BAD = {
         "do not match",
     ),
     "a step too few": (
-        lambda: position_ids(torch.ones(1, 1).long(), torch.ones(1, 1).bool(), [Grid(1, 2, 2)], []),
-        "0 steps for 1",
+        lambda: position_ids(torch.ones(1, 1).long(), [Grid(1, 2, 2)], [1], []),
+        "1 tokens and 0 steps for 1",
+    ),
+    "a run too short": (
+        lambda: position_ids(torch.tensor([[0, 1, 0]]), [Grid(1, 2, 4)], [1]),
+        r"token 1 1 times in a row, and number 0 .* grid \(1, 2, 4\), is 2 tokens",
+    ),
+    "a run too long": (
+        lambda: position_ids(torch.tensor([[0, 1, 1]]), [Grid(1, 2, 2)], [1]),
+        r"text 0 holds more than the 1 images and videos",
+    ),
+    "one left over": (
+        lambda: position_ids(torch.tensor([[0, 0]]), [Grid(1, 2, 2)], [1]),
+        "the texts hold 0 images and videos, and 1 are given",
     ),
     "a tower too wide": (
         lambda: Qwen2VLConfig(tower=TowerConfig(d_out=32), text=Qwen2Config(n_vocab=9), image_id=1, video_id=2),

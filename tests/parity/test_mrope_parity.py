@@ -1,4 +1,4 @@
-"""Positions of M-RoPE: vectors checked by hand, both rules of what follows a film, and transformers on drawn texts."""
+"""Positions of M-RoPE: vectors checked by hand, both rules of what follows a video, and transformers on drawn texts."""
 
 from types import SimpleNamespace
 
@@ -22,7 +22,7 @@ def ids_of(*parts: int | Grid) -> tuple[torch.Tensor, list[Grid]]:
 
 def rows(*parts: int | Grid, **more) -> list[list[int]]:
     ids, grids = ids_of(*parts)
-    return position_ids(ids, ids == 1, grids, **more)[:, 0].tolist()
+    return position_ids(ids, grids, [1] * len(grids), **more)[:, 0].tolist()
 
 
 def test_text_alone_counts():
@@ -42,13 +42,13 @@ def test_two_pictures_without_text_between_by_hand():
     assert rows(Grid(1, 2, 2), Grid(1, 2, 4), 1) == [[0, 1, 1, 3], [0, 1, 1, 3], [0, 1, 2, 3]]
 
 
-def test_both_rules_after_a_film_that_is_longer_than_its_sides():
+def test_both_rules_after_a_video_that_is_longer_than_its_sides():
     """3 frames of 2 × 1 tokens from 1 on: the largest is 3, the longer side 2. By the second rule the text after the
-    film stands at 3, where the film's last frame is."""
+    video stands at 3, where the video's last frame is."""
     seen = [[0, 1, 1, 2, 2, 3, 3], [0, 1, 2, 1, 2, 1, 2], [0, 1, 1, 1, 1, 1, 1]]
-    film = Grid(3, 4, 2)
-    assert rows(1, film, 2, resume=after_largest) == [[*row, 4, 5] for row in seen]
-    assert rows(1, film, 2, resume=after_sides) == [[*row, 3, 4] for row in seen]
+    video = Grid(3, 4, 2)
+    assert rows(1, video, 2, resume=after_largest) == [[*row, 4, 5] for row in seen]
+    assert rows(1, video, 2, resume=after_sides) == [[*row, 3, 4] for row in seen]
 
 
 @pytest.mark.parametrize(
@@ -93,22 +93,23 @@ def stand_in(model) -> SimpleNamespace:
 
 @pytest.mark.parametrize("model", [Qwen2VLModel, Qwen2_5_VLModel])
 def test_as_in_transformers_on_drawn_texts(model):
-    """Padded batches of text, pictures and films in turn, by their rule of what follows."""
+    """Padded batches of text, images and videos in turn, by their rule of what follows."""
     chance = np.random.default_rng(0)
     for _ in range(60):
-        texts, grids, steps, pictures, films, seconds = [], [], [], [], [], []
+        texts, grids, tokens, steps, images, videos, seconds = [], [], [], [], [], [], []
         for _ in range(3):
             parts = [torch.zeros(int(chance.integers(1, 4)))]
             for _ in range(int(chance.integers(0, 4))):
-                is_film = bool(chance.integers(2))
-                t = int(chance.integers(1, 7)) if is_film else 1
+                is_video = bool(chance.integers(2))
+                t = int(chance.integers(1, 7)) if is_video else 1
                 grid = Grid(t, *(2 * int(n) for n in chance.integers(1, 4, 2)))
                 fps = float(chance.choice([0.5, 1, 2, 3, 4, 8, 24, 30]))
                 grids.append(grid)
-                steps.append(2 * 2 / fps if is_film and model is Qwen2_5_VLModel else 1)
-                (films if is_film else pictures).append(grid)
-                seconds += [2 / fps] * is_film
-                parts += [torch.full((grid.n_tokens(),), 1.0 + is_film), torch.zeros(int(chance.integers(1, 4)))]
+                tokens.append(1 + is_video)
+                steps.append(2 * 2 / fps if is_video and model is Qwen2_5_VLModel else 1)
+                (videos if is_video else images).append(grid)
+                seconds += [2 / fps] * is_video
+                parts += [torch.full((grid.n_tokens(),), 1.0 + is_video), torch.zeros(int(chance.integers(1, 4)))]
             texts.append(torch.cat(parts).int())
         T, side = max(map(len, texts)), chance.choice(["left", "right"])
         kinds = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True, padding_side=side)
@@ -118,12 +119,12 @@ def test_as_in_transformers_on_drawn_texts(model):
             stand_in(model),
             torch.zeros(3, T, dtype=torch.long),
             kinds,
-            torch.tensor(pictures),
-            torch.tensor(films),
+            torch.tensor(images),
+            torch.tensor(videos),
             second_per_grid_ts=torch.tensor(seconds, dtype=torch.float64),
             attention_mask=is_token.long(),
         )
-        ours = position_ids(kinds.long(), kinds > 0, grids, steps, is_token=is_token, resume=after_sides)
+        ours = position_ids(kinds.long(), grids, tokens, steps, is_token=is_token, resume=after_sides)
         assert torch.equal(ours, theirs)
 
 

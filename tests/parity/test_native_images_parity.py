@@ -1,5 +1,5 @@
-"""Our preprocessing against the processor of transformers (on Pillow) on awkward sizes; films against those two methods
-of its film processor that need no torchvision, taken out of its source."""
+"""Our preprocessing against the processor of transformers (on Pillow) on awkward sizes; videos against those methods of
+its video processor that need no torchvision, taken out of its source."""
 
 import ast
 import importlib.util
@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil, smart_resize
 
-from course_lib.data.native_images import FILM, NATIVE
+from course_lib.data.native_images import NATIVE, NATIVE_VIDEO
 from course_lib.foundations.native import frames_at, native_size, patchify_frames
 
 SIZES = [  # width, height
@@ -87,7 +87,7 @@ def test_sizes_are_the_released_ones():
 
 
 @pytest.fixture(scope="module")
-def film_processor():
+def video_processor():
     """transformers' Qwen2VLVideoProcessor.patchify and .sample_frames, whose module asks for torchvision."""
     package = importlib.util.find_spec("transformers.models.qwen2_vl").origin
     tree = ast.parse(Path(package).with_name("video_processing_qwen2_vl.py").read_text())
@@ -100,31 +100,31 @@ def film_processor():
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (2, 5)])
-def test_films_in_the_released_order(n_frames, size, film_processor):
+def test_videos_in_the_released_order(n_frames, size, video_processor):
     """An odd last frame is repeated; one frame is a picture."""
     frames = torch.randn(n_frames, 3, 12 * size[0], 12 * size[1], generator=torch.Generator().manual_seed(n_frames))
-    theirs, *grid = film_processor.patchify(None, frames[None], patch_size=6, merge_size=2, temporal_patch_size=2)
+    theirs, *grid = video_processor.patchify(None, frames[None], patch_size=6, merge_size=2, temporal_patch_size=2)
     patches, ours = patchify_frames(frames, 6)
     assert list(ours) == grid and torch.equal(patches, theirs[0])
 
 
-def test_frames_of_a_film_are_those_of_a_picture():
+def test_frames_of_a_video_are_those_of_an_image():
     """Each frame goes the way of a picture of its own, by Pillow."""
     frames = [picture(61, 47), picture(61, 47)[::-1].copy(), picture(61, 47)[:, ::-1].copy()]
-    small = replace(FILM, min_pixels=4 * 784)
-    film = small.film(frames, fps=2.0)
-    assert film.grid == (2, 4, 4) and film.fps == 2.0
-    cubes = film.patches.unflatten(1, (3, 2, 196)).unflatten(0, (2, 16))
+    small = replace(NATIVE_VIDEO, min_pixels=4 * 784)
+    video = small.video(frames, fps=2.0)
+    assert video.grid == (2, 4, 4) and video.fps == 2.0
+    cubes = video.patches.unflatten(1, (3, 2, 196)).unflatten(0, (2, 16))
     for t, frame in enumerate([*frames, frames[-1]]):
         alone = small(Image.fromarray(frame)).patches.unflatten(1, (3, 2, 196))[:, :, 0]
         assert torch.equal(cubes[t // 2, :, :, t % 2], alone)
 
 
-def test_frames_are_taken_as_released(film_processor):
+def test_frames_are_taken_as_released(video_processor):
     settings = SimpleNamespace(num_frames=None, fps=None, temporal_patch_size=2, min_frames=4, max_frames=768)
     for total, recorded, fps in product(
         (2, 3, 4, 5, 9, 10, 31, 100, 250, 2000), (1.0, 24.0, 25.0, 30.0), (0.5, 1.0, 2.0, 4.0, 8.0)
     ):
-        film = SimpleNamespace(total_num_frames=total, fps=recorded)
-        theirs = film_processor.sample_frames(settings, film, fps=fps).tolist()
+        video = SimpleNamespace(total_num_frames=total, fps=recorded)
+        theirs = video_processor.sample_frames(settings, video, fps=fps).tolist()
         assert frames_at(total, recorded, fps) == theirs, (total, recorded, fps)

@@ -1,5 +1,5 @@
-"""Qwen2-VL and Qwen2.5-VL against transformers, read from checkpoints that it saved: the tower alone, text, pictures of
-odd sizes, films, padded batches, gradients, greedy tokens.
+"""Qwen2-VL and Qwen2.5-VL against transformers, read from checkpoints that it saved: the tower alone, text, images of
+odd sizes, videos, padded batches, gradients, greedy tokens.
 
 Positions are ours and handed to both where the two conventions differ: see test_mrope_parity.py.
 """
@@ -26,7 +26,8 @@ from course_lib.hub import load_qwen2_5_vl, load_qwen2_vl
 from course_lib.hub.qwen2_vl import key_map
 from course_lib.models.qwen2_vl import Qwen2VL, Qwen2VLReader
 
-V, IMAGE, FILM, START = 53, 50, 51, 52
+V, IMAGE, VIDEO, START = 53, 50, 51, 52
+WORDS = [i for i in range(V) if i not in (IMAGE, VIDEO)]
 TEXT = dict(vocab_size=V, hidden_size=48, intermediate_size=56, num_hidden_layers=2, bos_token_id=1, eos_token_id=None)
 ROPE = {"rope_type": "default", "rope_theta": 500.0}
 TEXTS = {
@@ -35,7 +36,7 @@ TEXTS = {
     "alone": TEXT
     | dict(num_attention_heads=2, num_key_value_heads=2, rope_parameters=ROPE | {"mrope_section": [4, 5, 3]}),
 }
-IDS = dict(image_token_id=IMAGE, video_token_id=FILM, vision_start_token_id=START, vision_end_token_id=49)
+IDS = dict(image_token_id=IMAGE, video_token_id=VIDEO, vision_start_token_id=START, vision_end_token_id=49)
 TOWER2 = dict(depth=2, embed_dim=24, hidden_size=48, num_heads=3, patch_size=4)
 TOWER5 = dict(depth=3, hidden_size=24, out_hidden_size=48, num_heads=2, intermediate_size=37, patch_size=4)
 TOWER5 |= dict(window_size=24, fullatt_block_indexes=[1], tokens_per_second=2)
@@ -106,33 +107,33 @@ def row(ours: Qwen2VL, *parts: int | Seen) -> torch.Tensor:
             found.append(torch.randint(1, 49, (part,), generator=chance))
         else:
             n = part.grid.n_tokens(ours.config.tower.merge)
-            found.append(torch.full((n,), IMAGE if part.fps is None else FILM))
+            found.append(torch.full((n,), IMAGE if part.fps is None else VIDEO))
     return torch.cat(found)
 
 
 def theirs(reference: nn.Module, ids: torch.Tensor, shown: list[Seen], **more):
-    """They take pictures and films apart, and the seconds between two frames of each film."""
-    inputs = dict(input_ids=ids, mm_token_type_ids=(ids == IMAGE).int() + 2 * (ids == FILM).int(), **more)
-    for name, grids, is_film in (
+    """They take images and videos apart, and the seconds between two frames of each video."""
+    inputs = dict(input_ids=ids, mm_token_type_ids=(ids == IMAGE).int() + 2 * (ids == VIDEO).int(), **more)
+    for name, grids, is_video in (
         ("pixel_values", "image_grid_thw", False),
         ("pixel_values_videos", "video_grid_thw", True),
     ):
-        chosen = [one for one in shown if (one.fps is not None) == is_film]
+        chosen = [one for one in shown if (one.fps is not None) == is_video]
         if chosen:
             inputs[name] = torch.cat([one.patches for one in chosen])
             inputs[grids] = torch.tensor([one.grid for one in chosen])
-            if is_film and "2_5" in reference.config.model_type:
+            if is_video and "2_5" in reference.config.model_type:
                 inputs["second_per_grid_ts"] = torch.tensor([2 / one.fps for one in chosen], dtype=torch.float64)
     return inputs
 
 
-CASES = {  # tokens of text in a row; or (frames of a patch, rows, columns of blocks), and frames a second of a film
+CASES = {  # tokens of text in a row; or (frames of a patch, rows, columns of blocks), and frames a second of a video
     "text": [9],
-    "one picture": [3, (1, 5, 4), 4],
+    "one image": [3, (1, 5, 4), 4],
     "several of odd sizes": [(1, 1, 1), 2, (1, 5, 4), 1, (1, 1, 7), 1, (1, 3, 6), 3],
-    "a film": [2, (3, 2, 3, 2.0), 3],
-    "a film at 4 frames a second": [2, (5, 1, 2, 4.0), 3],
-    "films at 8 and 1, a picture between": [(6, 2, 1, 8.0), 1, (1, 3, 6), 1, (2, 1, 3, 1.0), 4],
+    "a video": [2, (3, 2, 3, 2.0), 3],
+    "a video at 4 frames a second": [2, (5, 1, 2, 4.0), 3],
+    "videos at 8 and 1, an image between": [(6, 2, 1, 8.0), 1, (1, 3, 6), 1, (2, 1, 3, 1.0), 4],
 }
 
 
@@ -173,7 +174,7 @@ def compare_gradients(ours: Qwen2VL, reference: nn.Module, agree) -> None:
 
 
 def test_the_tower_alone(pair, float64_reference, agree):
-    """Pictures within a window, of whole windows, and with a rest on one side or on both; films."""
+    """Images within a window, of whole windows, and with a rest on one side or on both; videos."""
     ours, reference = pair
     blocks = [(1, 1, 1), (1, 3, 3), (1, 6, 3), (1, 4, 3), (1, 3, 7), (2, 5, 4), (3, 2, 2)]
     shown = [seen(ours, each) for each in blocks]
@@ -211,13 +212,14 @@ def test_padded_batches(padding, pair, float64_reference, agree):
 
 
 def test_greedy_tokens_are_identical(pair, float64_reference):
-    """20 tokens after all cases in one padded batch, by their generate and by ours; films as long as the two rules for
+    """20 tokens after all cases in one padded batch, by their generate and by ours; videos as long as the two rules for
     what follows agree."""
     ours, reference = pair
     ids, shown, is_token = batch(ours, "left")
     with float64_reference():
         inputs = theirs(reference, ids, shown, attention_mask=is_token.long())
-        expected = reference.generate(**inputs, max_new_tokens=20, do_sample=False)[:, ids.shape[1] :]
+        settings = dict(max_new_tokens=20, do_sample=False, suppress_tokens=[IMAGE, VIDEO])
+        expected = reference.generate(**inputs, **settings)[:, ids.shape[1] :]
     ours = following_theirs(ours)
     reader = Qwen2VLReader(ours, ids.shape[1] + 20, shown, is_token)
     assert greedy(reader, ids, 20).tolist() == expected.tolist()
@@ -235,12 +237,14 @@ def test_cached_is_full(pair, agree):
     ids, shown, is_token = batch(ours, "left")
     new = torch.randint(1, 49, (len(ids), 5), generator=torch.Generator().manual_seed(3))
     whole = torch.cat([ids, new], dim=1)
-    full = ours(whole, shown, is_token=torch.cat([is_token, torch.ones_like(new).bool()], dim=1))
+    full = ours(whole, shown, is_token=torch.cat([is_token, torch.ones_like(new).bool()], dim=1))[..., WORDS]
     reader = Qwen2VLReader(ours, whole.shape[1], shown, is_token)
-    agree(reader(ids), full[:, -6])
+    agree(reader(ids)[:, WORDS], full[:, -6])
     for t in range(3):
-        agree(reader(new[:, t : t + 1]), full[:, t - 5])
-    agree(reader(new[:, 3:]), full[:, -1])
+        agree(reader(new[:, t : t + 1])[:, WORDS], full[:, t - 5])
+    last = reader(new[:, 3:])
+    agree(last[:, WORDS], full[:, -1])
+    assert last[:, [IMAGE, VIDEO]].isneginf().all()
 
 
 def test_in_single_precision(pair, agree):
