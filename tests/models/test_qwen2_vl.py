@@ -16,6 +16,7 @@ from course_lib.foundations.windows import window_order
 from course_lib.models.qwen2 import Qwen2Config
 from course_lib.models.qwen2_5_vl import WindowTowerConfig
 from course_lib.models.qwen2_vl import Qwen2VL, Qwen2VLConfig, Qwen2VLReader, TowerConfig
+from course_lib.models.trace import trace
 
 V, IMAGE, VIDEO = 31, 29, 30
 TOWERS = {
@@ -145,6 +146,25 @@ def test_beams_go_on_from_their_own_rows(model):
         assert together[b] == alone[0]
         greedily = greedy(Qwen2VLReader(model, 20, [one]), told, 5)
         assert greedily.tolist() == greedy(reader(), ids, 5)[b : b + 1].tolist()
+
+
+def test_the_shape_trace_tells_the_formula(model):
+    """From patches to logits; as many tokens as the tower really makes."""
+    image, video = seen(1, 2, 3), seen(2, 1, 2, fps=2.0)
+    found = trace(model, ids_of(2, image, 1, video, 1), [image, video])
+    told = [" ".join(line.split()) for line in str(found).splitlines()]
+    last = len(model.tower.blocks) - 1
+    for line in (
+        "image 0 1·(4/2)·(6/2) = 1·2·3 = 6 tokens",
+        "video 1 2·(2/2)·(4/2) = 2·1·2 = 4 tokens",
+        "tower.patches [40 96] -> [40 16]",
+        f"tower.blocks.0 … {last} [40 16] -> [40 16]",
+        "tower.merger [40 16] -> [10 64]",
+        "lm.to_vocab [1 14 64] -> [1 14 31]",
+    ):
+        assert line in told
+    assert [count.n for count in found.counts] == [len(each) for each in model.look([image, video])]
+    assert "5 image tokens (id 29)" in trace(model, ids_of(2, image)[:, :-1], [image]).refusal
 
 
 def test_half_precision_runs(model):
