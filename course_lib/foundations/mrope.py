@@ -35,7 +35,7 @@ def after_sides(start: int, taken: Int[Tensor, "3 n"]) -> int:
 
 
 def times(n: int, step: float) -> list[int]:
-    """floor(step · i) for i = 0 … n - 1, in whole fractions, so that 15 · (2/15) is 2 and not 1.999….
+    """floor(step · i) for i = 0 … n - 1, in whole fractions, so that 49 · (4/49) is 4 and not 3.999….
 
     transformers 4.57.6 cuts the seconds between two frames to a whole number before it multiplies: from 4 frames a
     second on, 0.5 s is 0, and all frames of a video stand at one time. 5.23.0 multiplies first, as the paper does

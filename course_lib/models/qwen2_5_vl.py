@@ -18,14 +18,14 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 from course_lib.foundations.attention import check_heads
-from course_lib.foundations.axial import two_axes
+from course_lib.foundations.axial import AxialRotation, two_axes
 from course_lib.foundations.checks import check_counts
 from course_lib.foundations.native import Grid, Seen, frame_lengths, places
 from course_lib.foundations.norm import RMSNorm
 from course_lib.foundations.packed import PackedAttention
 from course_lib.foundations.rotation import Rotation
 from course_lib.foundations.windows import window_order
-from course_lib.models.qwen2_vl import Merger, check_patches, rotation_of
+from course_lib.models.qwen2_vl import Merger, check_patches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class WindowTowerConfig:
         check_counts(1, d_out=self.d_out, patch=self.patch, n_frames=self.n_frames, merge=self.merge)
         check_counts(1, channels=self.channels, n_layers=self.n_layers, tokens_per_second=self.tokens_per_second)
         check_heads(self.d_model, self.n_heads)
-        two_axes(self.d_model // self.n_heads)
+        two_axes(self.d_head)
         if self.window < self.patch * self.merge:
             raise ValueError(
                 f"a window of {self.window} pixels holds no block of {self.patch * self.merge}; give a multiple of that"
@@ -60,6 +60,10 @@ class WindowTowerConfig:
         for layer in self.full:
             if not 0 <= layer < self.n_layers:
                 raise ValueError(f"full names layer {layer}; there are layers 0 to {self.n_layers - 1}")
+
+    @property
+    def d_head(self) -> int:
+        return self.d_model // self.n_heads
 
     @property
     def d_patch(self) -> int:
@@ -125,7 +129,7 @@ class WindowTower(nn.Module):
         order, frames = order.to(patches.device), frame_lengths(grids)
         x = self.reordered(self.patches(patches), order)
         where = self.reordered(places(grids, self.config.merge).to(x.device).T, order).T
-        rotation = rotation_of(where, self.config, x.dtype)
+        rotation = AxialRotation(where, *two_axes(self.config.d_head), x.dtype)
         for i, block in enumerate(self.blocks):
             x = block(x, frames if i in self.config.full else windows, rotation)
         return self.merger(x)[order.argsort()]

@@ -55,9 +55,13 @@ class TowerConfig:
         check_counts(1, d_out=self.d_out, patch=self.patch, n_frames=self.n_frames, merge=self.merge)
         check_counts(1, channels=self.channels, n_layers=self.n_layers)
         check_heads(self.d_model, self.n_heads)
-        two_axes(self.d_model // self.n_heads)
+        two_axes(self.d_head)
         if self.d_hidden is None:
             object.__setattr__(self, "d_hidden", 4 * self.d_model)
+
+    @property
+    def d_head(self) -> int:
+        return self.d_model // self.n_heads
 
     @property
     def d_patch(self) -> int:
@@ -148,8 +152,8 @@ class Tower(nn.Module):
     def forward(self, patches: Float[Tensor, "N K"], grids: Sequence[Grid]) -> Float[Tensor, "n E"]:
         check_patches(patches, grids, self.config.d_patch)
         x = self.patches(patches)
-        rotation = rotation_of(places(grids, self.config.merge).to(x.device), self.config, x.dtype)
-        lengths = frame_lengths(grids)
+        where, lengths = places(grids, self.config.merge).to(x.device), frame_lengths(grids)
+        rotation = AxialRotation(where, *two_axes(self.config.d_head), x.dtype)
         for block in self.blocks:
             x = block(x, lengths, rotation)
         return self.merger(x)
@@ -262,10 +266,6 @@ class Qwen2VLReader(LlamaReader):
         """Go on with copies of these rows, for beam search."""
         super().reorder(rows)
         self.following = self.following[rows]
-
-
-def rotation_of(positions: Int[Tensor, "2 N"], config: object, dtype: torch.dtype) -> Rotation:
-    return AxialRotation(positions, *two_axes(config.d_model // config.n_heads), dtype)
 
 
 def check_patches(patches: Tensor, grids: Sequence[Grid], d_patch: int) -> None:

@@ -62,7 +62,7 @@ def touched(model: Qwen2VL, grids: list[Grid], patch: int) -> list[int]:
     return (model.tower(patches, grids) - model.tower(other, grids)).abs().amax(1).gt(1e-9).nonzero()[:, 0].tolist()
 
 
-def test_frames_and_pictures_do_not_see_each_other(model):
+def test_frames_and_images_do_not_see_each_other(model):
     """Two patches in time of 4 tokens, an image of 2, one of 3."""
     grids = [Grid(2, 4, 4), Grid(1, 2, 4), Grid(1, 6, 2)]
     assert touched(model, grids, 0) == [0, 1, 2, 3] and touched(model, grids, 31) == [4, 5, 6, 7]
@@ -78,7 +78,7 @@ def test_without_full_layers_windows_do_not_see_each_other():
     assert touched(built(TOWERS["2.5"]), [grid], 4 * 7) == list(range(15))
 
 
-def test_a_window_as_large_as_the_picture_is_full_attention():
+def test_a_window_as_large_as_the_image_is_full_attention():
     config, grids = TOWERS["2.5"], [Grid(1, 6, 10), Grid(2, 4, 8)]
     patches = torch.randn(60 + 64, 96, dtype=torch.float64)
     wide, full = built(replace(config, window=40)), built(replace(config, full=(0, 1, 2)))

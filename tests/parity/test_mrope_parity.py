@@ -29,7 +29,7 @@ def test_text_alone_counts():
     assert rows(4) == [[0, 1, 2, 3]] * 3
 
 
-def test_a_picture_by_hand():
+def test_an_image_by_hand():
     """4 × 6 patches are 2 × 3 tokens; the text goes on after the largest, 5."""
     assert rows(3, Grid(1, 4, 6), 2) == [
         [0, 1, 2, 3, 3, 3, 3, 3, 3, 6, 7],
@@ -38,7 +38,7 @@ def test_a_picture_by_hand():
     ]
 
 
-def test_two_pictures_without_text_between_by_hand():
+def test_two_images_without_text_between_by_hand():
     assert rows(Grid(1, 2, 2), Grid(1, 2, 4), 1) == [[0, 1, 1, 3], [0, 1, 1, 3], [0, 1, 2, 3]]
 
 
@@ -69,7 +69,9 @@ def test_time_by_hand(fps, expected):
 
 
 def test_whole_numbers_are_met():
-    """At 30 frames a second a patch in time is 1/15 s, 2/15 of a number: the 15th, 30th … are 2, 4 … At 29.97 close."""
+    """At 30 frames a second a patch in time is 1/15 s, 2/15 of a number: the 15th, 30th … are 2, 4 … At 29.97 close;
+    at 49 a product of fractions would fall short."""
+    assert times(50, 2 * 2 / 49)[49] == 4 != int(49 * (4 / 49))
     assert times(61, 2 * 2 / 30)[::15] == [0, 2, 4, 6, 8]
     assert times(3000, 2 * 2 / 29.97)[2997] == 400 and times(3000, 2 * 2 / 29.97)[2996] == 399
 

@@ -235,14 +235,15 @@ def test_cached_is_full(pair, agree):
     """Token by token after the prompt, and several at once: what the full pass gives at the same places."""
     ours, _ = pair
     ids, shown, is_token = batch(ours, "left")
-    new = torch.randint(1, 49, (len(ids), 5), generator=torch.Generator().manual_seed(3))
+    new = torch.randint(1, 49, (len(ids), 6), generator=torch.Generator().manual_seed(3))
     whole = torch.cat([ids, new], dim=1)
     full = ours(whole, shown, is_token=torch.cat([is_token, torch.ones_like(new).bool()], dim=1))[..., WORDS]
     reader = Qwen2VLReader(ours, whole.shape[1], shown, is_token)
-    agree(reader(ids)[:, WORDS], full[:, -6])
+    agree(reader(ids)[:, WORDS], full[:, -7])
     for t in range(3):
-        agree(reader(new[:, t : t + 1])[:, WORDS], full[:, t - 5])
-    last = reader(new[:, 3:])
+        agree(reader(new[:, t : t + 1])[:, WORDS], full[:, t - 6])
+    agree(reader(new[:, 3:5])[:, WORDS], full[:, -2])
+    last = reader(new[:, 5:])
     agree(last[:, WORDS], full[:, -1])
     assert last[:, [IMAGE, VIDEO]].isneginf().all()
 
