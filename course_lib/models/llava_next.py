@@ -121,6 +121,6 @@ def check_tiled(images: Sequence[Tiled], side: ImageConfig) -> None:
         check_views(image.views, image.tiling.grid)
         if (image.tiling.tile, image.tiling.tile) != (side.height, side.width):
             raise ValueError(
-                f"image {i} is tiled by {image.tiling.tile} pixels, and the tower sees {side.height}×{side.width}; "
+                f"image {i} is tiled by {image.tiling.tile} pixels, the tower sees {side.height}×{side.width}; "
                 f"tile it with tiling_of(H, W, {side.height}, grids)"
             )
