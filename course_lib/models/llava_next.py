@@ -6,7 +6,7 @@ The tower sees every view alone. The tiles' patches are then laid out as one map
 or columns that hold only the empty border are cut off; each row ends with one learned vector, by which the language
 model can tell where the next row begins. In front stand the patches of the small picture, whole.
     HD: CLIP-L/14 of 224 pixels, all grids of up to 6 tiles; NeXT: of 336 pixels, five grids of 2, 3 and 4 tiles
-HD itself was never released, and its paper does not say which comes first: the order here is that of NeXT's code.
+Of HD no code is public that we know of, and its paper gives no order: here the small picture comes first, as in NeXT's.
 Read first: llava.py, foundations/tiles.py.  Chapter 15.
 """
 
@@ -121,6 +121,6 @@ def check_tiled(images: Sequence[Tiled], side: ImageConfig) -> None:
         check_views(image.views, image.tiling.grid)
         if (image.tiling.tile, image.tiling.tile) != (side.height, side.width):
             raise ValueError(
-                f"image {i} is tiled by {image.tiling.tile} pixels, and the tower sees {side.height}×{side.width}; "
+                f"image {i} is tiled by {image.tiling.tile} pixels, the tower sees {side.height}×{side.width}; "
                 f"tile it with tiling_of(H, W, {side.height}, grids)"
             )

@@ -83,6 +83,7 @@ def put(ids: list[list[int]], *sizes: int, what: str = "image"):
             ValueError,
             "image 0 has 3 features; its tokens begin in text 0 and",
         ),
+        (lambda: put([[1, 9, 1], [1, 1, 9]], 2), ValueError, "image 0 .* begin in text 0 and end in text 1"),
         (lambda: put([[9, 1, 9]], 2), ValueError, "image 0 .* in text 0, from 0 to 2, have other tokens between them"),
         (lambda: put([[9, 9, 1, 9]], 1, 2), ValueError, "image 1 .* text 0, from 1 to 3, .* in their order"),
         (lambda: splice(torch.zeros(1, 1, 2), [[9]], [], 9), TypeError, "ids is of type list"),
