@@ -1,0 +1,8 @@
+"""Chapter 21, PPO: where slides, paper and released code disagree, computed.
+
+ERRATA = [Erratum(id="K21-1", …)]: `compute` gives the deciding numbers, `settles` refuses others.
+"""
+
+from course_lib.course.errata.core import Erratum
+
+ERRATA: list[Erratum] = []
