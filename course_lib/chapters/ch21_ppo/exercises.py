@@ -263,9 +263,11 @@ EXERCISES = [
         level=2,
         minutes=7,
         task=(
-            "`log_probs`、`old`、`advantages` [B, N] 是每个词元现在的 ln π、写时的 ln π、优势；`mask` [B, N] 是回答的词元。"
+            "`log_probs`、`old`、`advantages` [B, N] 是每个词元现在的 ln π、写时的 ln π、优势；"
+            "`mask` [B, N] 是回答的词元。"
             "策略的损失是 −min(ρA, clip(ρ)·A)，对全部 True 平均。\n"
-            "不用自动求导，写 `my_pull(log_probs, old, advantages, mask, clip)`，返回这个损失对 log_probs 的梯度 [B, N]。"
+            "不用自动求导，写 `my_pull(log_probs, old, advantages, mask, clip)`，"
+            "返回这个损失对 log_probs 的梯度 [B, N]。"
         ),
         stub="def my_pull(log_probs, old, advantages, mask, clip):\n    ...",
         solution=pull_of,
@@ -324,7 +326,8 @@ EXERCISES = [
         minutes=6,
         kind="repair",
         task=(
-            "`score` [B] 是每个回答的分，`old`、`reference` [B, N] 是每个词元的 ln π_old、ln π_ref，`is_answer` [B, T]（T = N + 1）。"
+            "`score` [B] 是每个回答的分，`old`、`reference` [B, N] 是每个词元的 ln π_old、ln π_ref，"
+            "`is_answer` [B, T]（T = N + 1）。"
             "右边补齐，回答有长有短。要返回每个词元的奖励 [B, N]：−β·(ln π_old − ln π_ref)，"
             "回答的最后一个词元另加分，回答以外是 0。\n找出这一处错，改对。"
         ),
@@ -460,7 +463,8 @@ EXERCISES = [
         minutes=6,
         kind="repair",
         task=(
-            "一批 N 个词元：`log_probs`、`old`、`values`、`returns` [N] 是现在的 ln π、写时的 ln π、评论家说的 V、它该说的 R；"
+            "一批 N 个词元：`log_probs`、`old`、`values`、`returns` [N] 是现在的 ln π、写时的 ln π、"
+            "评论家说的 V、它该说的 R；"
             "优势是 R − V。损失是策略的加 c 乘评论家的 ½(V − R)²，各自平均。"
             "要返回损失的两个梯度，叠成 [2, N]：对 log_probs 的、对 values 的。\n找出这一处错，改对。"
         ),

@@ -12,8 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from course_lib import zoo
-from course_lib.models.gpt2 import GPT2
+from course_lib.chapters.ch21_ppo.poems import reference
 from course_lib.posttraining.log_probs import is_target, token_log_probs
 from course_lib.posttraining.ppo import judge, policy_loss
 from course_lib.posttraining.rollout import RollOut
@@ -29,15 +28,9 @@ class Steps(NamedTuple):
 
 
 @cache
-def poet() -> GPT2:
-    """The zoo's, that drops nothing out. Shared: train a copy."""
-    return without_dropout(zoo.load("poet")).requires_grad_(False)
-
-
-@cache
 def writing(n: int = 16, seed: int = 0) -> tuple[RollOut, list[str]]:
     """n poems, four to each first line."""
-    return write(poet(), beginnings(n // 4, seed=seed), n=4, generator=torch.Generator().manual_seed(seed))
+    return write(reference(), beginnings(n // 4, seed=seed), n=4, generator=torch.Generator().manual_seed(seed))
 
 
 def first_advantages() -> Float[Tensor, "B N"]:
@@ -52,7 +45,7 @@ def first_advantages() -> Float[Tensor, "B N"]:
 def followed(clip: float, updates: int = 16, lr: float = 1e-4) -> Steps:
     """Where the ratios go in so many updates on one and the same writing. clip: ε, math.inf for none."""
     written, _ = writing()
-    actor, mask, advantages = without_dropout(poet()), is_target(written.is_answer), first_advantages()
+    actor, mask, advantages = without_dropout(reference()), is_target(written.is_answer), first_advantages()
     optimizer, ratios = torch.optim.Adam(actor.parameters(), lr=lr), []
     for update in range(updates + 1):
         now = token_log_probs(actor(written.ids, is_token=written.is_token), written.ids)
