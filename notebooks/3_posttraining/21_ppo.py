@@ -51,6 +51,7 @@
 # | $R$ | 回报：评论家该说的数 | 一个词元一个数 |
 # | $\lambda$ | GAE 里信后面的意外几分 | 0 到 1 |
 # | $c$ | 评论家的损失乘几倍 | 大于 0 |
+# | $L$ | 损失 | 一个数 |
 # | $J$ | 平均分数减去 β 乘 KL | 一个数 |
 # | $a$、$s$、$t$ | 答案、状态、第几个词元 | |
 #
@@ -98,18 +99,8 @@ for k, name in enumerate("好中差"):
     print(f"{name}　写了 {int((drawn == k).sum()):2} 次，优势 {A[drawn == k][0]:5.2f}")
 print(f"J：参考 {world.worth(world.reference):.2f}，最好的策略 {world.worth(world.best):.2f}")
 
-# %% [markdown] slideshow={"slide_type": "-"}
-# :::{admonition} 先猜再跑
-# :class: guess answer-c
-# 就用这 32 个，照 REINFORCE 走 256 步，最后写什么？
-#
-# - A. 停在最好的策略附近
-# - B. 只写“好”，它分最高
-# - C. 只写“中”
-# :::
 
-
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"}
 def walk(objective):  # 同一批上走 256 步，objective：[32] 个 ln π → [32]
     z = world.reference.clone()
     for step in range(1, 257):
@@ -121,6 +112,17 @@ def walk(objective):  # 同一批上走 256 步，objective：[32] 个 ln π →
             print(f"{step:4} 步　{told}　J {world.worth(z.log_softmax(0)):.2f}")
 
 
+# %% [markdown] slideshow={"slide_type": "-"}
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 就用这 32 个，照 REINFORCE 走 256 步，最后写什么？
+#
+# - A. 停在最好的策略附近
+# - B. 只写“好”，它分最高
+# - C. 只写“中”
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 walk(lambda now: A * now)
 
 # %% [markdown] slideshow={"slide_type": "-"}
@@ -346,7 +348,7 @@ show_erratum("K21-1")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 优势：评论家还没学会的时候
 #
-# 优势照[第 20 章](20_rlhf.ipynb)的 GAE：后面的意外，隔一步打一次 $\lambda$ 的折（$\gamma=1$）。评论家刚起步，处处说 0；一首诗 28 个词元，得 3 分，$\lambda=0.95$。
+# 优势照[第 20 章](20_rlhf.ipynb)的 GAE：后面的意外，隔一步打一次 $\lambda$ 的折（不另打折）。评论家刚起步，处处说 0；一首诗 28 个词元，得 3 分，$\lambda=0.95$。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
@@ -815,13 +817,16 @@ check("21-ppo-7-next", next_answer)
 # ## 证据与考据
 
 # %% [markdown]
-# ### 名字与位置
+# ### 参考与奖励模型
 
 # %%
 show_erratum("K21-3")
 
 # %%
 show_erratum("K21-4")
+
+# %% [markdown]
+# ### 两个 r，分数的位置
 
 # %%
 show_erratum("K21-5")
@@ -830,13 +835,16 @@ show_erratum("K21-5")
 show_erratum("K21-6")
 
 # %% [markdown]
-# ### 放在哪里，裁不裁，走几步
+# ### KL 的位置，评论家的裁剪
 
 # %%
 show_erratum("K21-7")
 
 # %%
 show_erratum("K21-8")
+
+# %% [markdown]
+# ### 只走一步
 
 # %%
 show_erratum("K21-9")
