@@ -12,7 +12,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_lib.widgets.style import COLORS
+from course_lib.widgets.style import CMAPS, COLORS
 
 KINDS = ("权重", "梯度", "Adam", "激活")
 TINTS = ("Q", "V", "K", "image")
@@ -83,16 +83,63 @@ def plot_memory(rows: Mapping[str, Sequence[float]], *, unit: str, limit: float 
     return figure
 
 
-def plot_paths(curves: Mapping[str, Float[np.ndarray, "seeds S"]], *, across: str, up: str, every: int = 1) -> Figure:
-    """A line a name over the rounds: mean over seeds, band of all seeds. The scale up is logarithmic and says so."""
-    figure, axis = plt.subplots(figsize=(7.2, 3.8))
-    for (name, values), colour in zip(curves.items(), ("Q", "K", "V", "image", "SFT", "resampler", "video")):
-        at = np.arange(values.shape[1]) * every
-        axis.plot(at, values.mean(0), color=COLORS[colour], label=name)
-        axis.fill_between(at, values.min(0), values.max(0), color=COLORS[colour], alpha=0.15, lw=0)
-    axis.set(yscale="log", xlabel=across, ylabel=f"{up}（对数刻度）")
-    axis.grid(True)
-    figure.legend(loc="outside upper center", ncols=3, fontsize=11)
+def plot_ends(
+    ways: Sequence[str], worlds: Mapping[str, Float[np.ndarray, "seeds ways"]], before: Sequence[float]
+) -> Figure:
+    """A panel a world: how far from the best policy each way of training ends, a dot a seed, a line at their mean;
+    dashed, where all began. Dots below 1e-12 are set there. Both scales are logarithmic and say so."""
+    figure, axes = plt.subplots(1, len(worlds), figsize=(8.0, 3.5), sharey=True, squeeze=False)
+    places = np.arange(max(values.shape[1] for values in worlds.values()))[::-1]
+    for axis, (world, values), start in zip(axes[0], worlds.items(), before):
+        shown = values.clip(1e-12)
+        for place, column in zip(places, shown.T):
+            colour = COLORS["PPO"] if place == places[0] else COLORS["K"]
+            axis.plot(column, [place] * len(column), "o", ms=5, color=colour, alpha=0.6, mew=0)
+            axis.plot([column.mean()] * 2, [place - 0.3, place + 0.3], color=colour, lw=2.6)
+        axis.axvline(start, color=COLORS["muted"], ls="--", lw=1.3)
+        axis.set(xscale="log", ylim=(-0.6, len(places) - 0.4))
+        axis.set_title(world, fontsize=12.5)
+        axis.set_xlabel("到 π* 的 KL（对数刻度）", fontsize=12)
+        axis.set_yticks(places[: len(ways)], list(ways), fontsize=12)
+        axis.grid(True, axis="x")
+    return figure
+
+
+def plot_shares(rows: Mapping[str, Mapping[str, float]], *, unit: str) -> Figure:
+    """Rows that each fill the whole width: what part of it each piece of work takes."""
+    figure, axis = plt.subplots(figsize=(7.6, 1.1 + 0.62 * len(rows)))
+    places, before = np.arange(len(rows))[::-1], np.zeros(len(rows))
+    names = list(next(iter(rows.values())))
+    for name, tint in zip(names, ("Q", "SFT", "image", "V", "K")):
+        parts = np.array([row[name] / sum(row.values()) for row in rows.values()])
+        axis.barh(places, parts, 0.66, left=before, color=COLORS[tint], label=name)
+        for place, left, part in zip(places, before, parts):
+            if part > 0.05:
+                axis.text(left + part / 2, place, f"{part:.0%}", ha="center", va="center", color=COLORS["paper"])
+        before += parts
+    axis.set_yticks(places, list(rows), fontsize=12)
+    axis.xaxis.set_major_formatter("{x:.0%}")
+    axis.set(xlim=(0, 1), xlabel=unit)
+    figure.legend(loc="outside upper center", ncols=len(names), fontsize=11.5, handlelength=1)
+    return figure
+
+
+def plot_sweep(
+    way: Float[np.ndarray, "clips lrs betas"], clips: Sequence[str], lrs: Sequence[str], betas: Sequence[str]
+) -> Figure:
+    """A panel a β: the share of the way to the best policy, a square for each clip and rate; red below the start."""
+    figure, axes = plt.subplots(1, len(betas), figsize=(7.8, 3.4), sharey=True, squeeze=False)
+    for at, (axis, beta) in enumerate(zip(axes[0], betas)):
+        axis.imshow(-way[..., at], cmap=CMAPS["signed"], vmin=-1, vmax=1, aspect="auto")
+        for (row, column), share in np.ndenumerate(way[..., at]):
+            ink = COLORS["paper"] if abs(share) > 0.6 else COLORS["ink"]
+            text = f"{share:.2f}".replace("-", "−")
+            axis.text(column, row, text, ha="center", va="center", fontsize=11.5, color=ink)
+        axis.set_xticks(range(len(lrs)), list(lrs))
+        axis.set_yticks(range(len(clips)), list(clips))
+        axis.set_xlabel("学习率")
+        axis.set_title(f"β = {beta}", fontsize=12.5)
+    axes[0, 0].set_ylabel("裁剪 ε")
     return figure
 
 
@@ -102,7 +149,7 @@ def plot_habits(
     """A small panel a measure: a bar a way of training, a dot a seed; dashed, where the poet stood before."""
     figure, axes = plt.subplots(2, math.ceil(len(panels) / 2), figsize=(8.0, 4.6), squeeze=False)
     for axis, (name, values) in zip(axes.flat, panels):
-        for at, (seeds, colour) in enumerate(zip(values.values(), ("SFT", "PPO", "bad", "K"))):
+        for at, (seeds, colour) in enumerate(zip(values.values(), ("SFT", "bad", "PPO", "K"))):
             _bar(axis, at, np.asarray(seeds, dtype=float), COLORS[colour])
         axis.set_xticks(range(len(values)), list(values), fontsize=10)
         axis.set_title(name, fontsize=12)

@@ -40,8 +40,18 @@ def memory():
     return plots.plot_memory({"策略": [1, 2, 3, 4], "参考": [1, 0, 0, 0]}, unit="MB", limit=20)
 
 
-def paths():
-    return plots.plot_paths({"全套": np.array([[1.0, 0.1], [3.0, 0.3]]), "不裁": np.ones((2, 2))}, across="轮", up="KL")
+def ends():
+    values = np.array([[1e-2, 1e-15], [3e-2, 1e-15]])
+    return plots.plot_ends(["照原样", "不白化", "另"], {"三个": values, "音节": np.ones((2, 3))}, [0.5, 3.0])
+
+
+def shares():
+    return plots.plot_shares({"运算": {"写": 1.0, "学": 3.0}, "时间": {"写": 2.0, "学": 2.0}}, unit="一轮里的份额")
+
+
+def sweep():
+    way = np.array([[[0.9, 0.5], [0.1, 0.2]], [[-0.8, 0.3], [0.4, 1.0]]])
+    return plots.plot_sweep(way, ["0.2", "不裁"], ["0.02", "0.6"], ["0.1", "0.5"])
 
 
 def habits():
@@ -50,7 +60,7 @@ def habits():
     )
 
 
-@pytest.mark.parametrize("draw", [whole, clip, critic, memory, paths, habits])
+@pytest.mark.parametrize("draw", [whole, clip, critic, memory, ends, shares, sweep, habits])
 def test_each_is_a_small_picture_without_tofu(draw):
     figure = draw()
     assert not missing_glyphs("".join(texts(figure)))
@@ -101,12 +111,27 @@ def test_memory_is_stacked_by_model_and_added_up():
     assert {"10", "1"} <= {*texts(memory())} and axis.get_xlim()[1] > 20
 
 
-def test_paths_are_means_with_bands_of_all_seeds():
-    axis = paths().axes[0]
-    assert axis.lines[0].get_ydata().tolist() == pytest.approx([2.0, 0.2])
-    band = axis.collections[0].get_paths()[0].vertices[:, 1]
-    assert (band.min(), band.max()) == (0.1, 3.0)
-    assert axis.get_yscale() == "log" and "对数刻度" in axis.get_ylabel()
+def test_ends_are_dots_at_seeds_and_a_line_at_their_mean():
+    left, right = ends().axes
+    dots, line = left.lines[:2]
+    assert dots.get_xdata().tolist() == [1e-2, 3e-2] and line.get_xdata()[0] == pytest.approx(2e-2)
+    assert set(left.lines[2].get_xdata()) == {1e-12}  # nearer than is shown
+    assert left.lines[4].get_xdata()[0] == 0.5 and right.lines[-1].get_xdata()[0] == 3.0
+    assert [label.get_text() for label in left.get_yticklabels()] == ["照原样", "不白化", "另"]
+    assert left.get_xscale() == "log" and "对数刻度" in left.get_xlabel()
+
+
+def test_shares_fill_the_width():
+    axis = shares().axes[0]
+    assert [bar.get_width() for bar in axis.patches] == [0.25, 0.5, 0.75, 0.5]
+    assert {"25%", "75%", "50%"} <= {*texts(shares())}
+
+
+def test_a_sweep_is_a_panel_a_beta_and_blue_is_good():
+    left, right = sweep().axes
+    assert {text.get_text() for text in left.texts} == {"0.90", "0.10", "−0.80", "0.40"}
+    assert left.images[0].get_array()[1, 0] == 0.8 and right.images[0].get_array()[1, 1] == -1.0
+    assert left.get_title(loc="left") == "β = 0.1"
 
 
 def test_a_panel_a_measure_a_dot_a_seed():
@@ -114,4 +139,4 @@ def test_a_panel_a_measure_a_dot_a_seed():
     assert [bar.get_height() for bar in left.patches] == pytest.approx([0.6, 0.8])
     assert [len(line.get_xdata()) for line in left.lines] == [1, 2, 2] and left.lines[2].get_ydata()[0] == 0.8
     assert right.get_title(loc="left") == "不重字"
-    assert plt.matplotlib.colors.to_hex(left.patches[1].get_facecolor()) == COLORS["PPO"].lower()
+    assert plt.matplotlib.colors.to_hex(left.patches[1].get_facecolor()) == COLORS["bad"].lower()
