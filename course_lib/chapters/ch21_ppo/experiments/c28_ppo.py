@@ -73,7 +73,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"n": 4, "length": 8, "rounds": 1},
-    full={"n": 32, "length": 32, "rounds": 9},
+    full={"n": 32, "length": 32, "rounds": 3},
     quick_seeds=(0,),
     labels={
         "memory": "兆字节；每个模型（窄、宽、诗人那样的）：actor、critic、参考、奖励模型，各按权重、梯度、Adam、激活",
