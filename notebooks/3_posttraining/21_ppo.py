@@ -70,15 +70,16 @@ from course_lib.chapters.ch21_ppo import figures as plots
 from course_lib.chapters.ch21_ppo import learning
 from course_lib.chapters.ch21_ppo.one_writing import followed
 from course_lib.chapters.ch21_ppo.whole_figure import Sizes, plot_ppo
+from course_lib.course.claims import figures_of, load_record
 from course_lib.data.real.poems import vocabulary
-from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.posttraining import gae as gae_room
 from course_lib.posttraining import ppo as room
 from course_lib.posttraining.kl import exact_kl
 from course_lib.posttraining.rollout import write_answers
-from course_lib.toys.syllables import turns
+from course_lib.toys.syllables import read, turns
 from course_lib.toys.three_answers import three_answers
-from course_lib.toys.token_mdp import TokenReader
+from course_lib.toys.token_mdp import TokenReader, at_the_end, state_values
 from course_lib.widgets import Knob, explore
 from course_lib.widgets.live_triangle import live_triangle
 
@@ -89,7 +90,7 @@ start("21")
 #
 # [第 20 章](20_rlhf.ipynb)的 REINFORCE 一轮三件事：写一批回答，算优势，走一步。然后整批扔掉，因为策略变了，旧的不再是它写的。
 #
-# 写最费时：一个词一个词地来。同一批多走几步，不是省得多吗？拿三个答案试：好、中、差，得 1、0.4、−0.6 分，参考给 0.15、0.55、0.30。写 32 个，只用这一批。
+# 写费时：一个词一个词地来，大模型写长回答，八九成的时间花在这里（OpenRLHF 的作者，2025）。同一批多走几步，不是省得多吗？拿三个答案试：好、中、差，得 1、0.4、−0.6 分，参考给 0.15、0.55、0.30。写 32 个，只用这一批。
 
 # %% slideshow={"slide_type": "-"} tags=["nbval-check-output"]
 world = three_answers(beta=0.5)  # 分数和参考都写得出来，J 算得精确
@@ -167,13 +168,13 @@ walk(lambda now: (now - world.reference[drawn]).exp() * A)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 裁剪：四种情形
 #
-# **PPO**（proximal policy optimization，近端策略优化；Schulman 等，2017）的办法：这个词元走够了，就不再推它。$\epsilon=0.2$：
+# **近端策略优化**（proximal policy optimization，PPO；Schulman 等，2017）的办法：这个词元走够了，就不再推它。取 $\epsilon=0.2$，目标是
 #
 # $$
 # \min\big(\rho A,\ \text{clip}(\rho,\,1-\epsilon,\,1+\epsilon)\,A\big)
 # $$
 #
-# clip 把 $\rho$ 夹在 0.8 到 1.2 之间，这叫**裁剪**（clipping）。目标要它大。
+# clip 把 $\rho$ 夹在 0.8 到 1.2 之间，这叫裁剪；整个式子叫**裁剪目标**（clipped objective），要它大。
 #
 # | | $A>0$，想多写 | $A<0$，想少写 |
 # |---|---|---|
@@ -192,13 +193,13 @@ walk(lambda now: (now - world.reference[drawn]).exp() * A)
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 for a in (1.0, -1.0):
-    for x in (0.5, 1.0, 1.5):
+    for x in (0.5, 1.5):
         d = torch.tensor([math.log(x)], requires_grad=True)  # ln π − ln π_old
         goal = room.surrogate(d, torch.tensor([a]), 0.2, 0.2)  # 房间里的
         (up,) = torch.autograd.grad(goal.sum(), d)
         print(f"A = {a:4}　ρ = {x}　ρA = {x * a:4.1f}　目标 {goal.item():4.1f}　对 ln π 的梯度 {up.item() + 0:4.1f}")
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 取 min，是取**悲观**的那个：走过头的好处不算，走反了的坏处照算。若写成 max，走反的就没人管了。
 
 # %% slideshow={"slide_type": "skip"}
@@ -270,26 +271,6 @@ explore(
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 到得了最好的策略吗
-#
-# 一轮：写一批，走几步，扔掉，再写。三个答案，每轮写 32 个，走 4 步，$\epsilon=0.2$，你的浏览器现算。
-
-# %% slideshow={"slide_type": "-"} tags=["hide-input"]
-live_triangle(("exact", "PPO"), name="21-triangle")
-
-# %% [markdown] slideshow={"slide_type": "skip"}
-# :::{admonition} 看什么
-# :class: look
-# 圆点是参考，星是 π*，灰线照精确的梯度走，蓝线是 PPO。它很快到星的旁边，然后绕着它抖，不停下来。一样一样地换：每步的答案加多，圈变小；学习率减小，也变小，但走得慢；每批走 16 步，前面快，后面圈大；不裁，圈更大。若它停在别处，而不是绕着星，那才是目标错了。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1.5 分钟。先看默认，再把每批的步数调到 16，把裁剪关掉。常问：“为什么不停在星上？”答：优势是从 32 个样本估的，又除了标准差，到了星旁边也不变小，只剩噪声在推。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 一个词元一份奖励
 #
 # 三个答案各是一步。语言模型的回答有几百个词元，奖励怎么摊？**分数**写完才有，放在最后一个词元。**KL 的扣分**每个词元都算得出，各扣各的：
@@ -331,9 +312,24 @@ print(f"加起来 {rewards.sum():.2f} = 2 − 0.1 × {away.sum():.1f}")
 #
 # 第 20 章说过，评论家读半截回答，说往后平均还得多少，$V(s_t)$。PPO 真的养一个：语言模型的主干，最后换成一个向量，输出 [B, T, 1]。
 #
-# 每格一个数，看着像“给每个词打分”。是吗？平仄的世界（第 20 章：每换一次得 1 分，写完才给），全列得出来：
+# 每格一个数，看着像“给每个词打分”。是吗？平仄的世界（第 20 章：每换一次得 1 分，写完才给）列得完，真的 $V$ 算得出。两个回答，第三个音节才分手：
 
-# %% slideshow={"slide_type": "-"}
+# %% slideshow={"slide_type": "-"} tags=["nbval-check-output"]
+strip = learning.strip(beta=0.2)  # 第 20 章的策略，也是参考；63 种回答
+reference = strip.actor
+answers, is_answer = reference.answers()
+values = state_values(reference, at_the_end(strip.world.reward, is_answer)).detach()  # 写每个音节以前，[63, 5]
+for text in ("平仄平仄平", "平仄仄仄仄"):
+    row = read(answers).index(text)
+    print(
+        f"写完得 {strip.world.reward[row]:.0f} 分　",
+        "  ".join(f"{v:.2f} {w}" for w, v in zip(text, values[row].tolist())),
+    )
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 写第三个音节**以前**，两边都是 1.81：评论家不知道会写哪一个。写了以后，才一个升，一个降。
+
+# %% slideshow={"slide_type": "skip"}
 show_erratum("K21-1")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -482,9 +478,6 @@ def ppo(reference, earns, chance, rounds, beta=0.2, B=64, epochs=4, clip=0.2, la
 
 # %% tags=["nbval-check-output"]
 start_token, chance = torch.zeros(1, 1, dtype=torch.int64), torch.Generator().manual_seed(11)
-strip = learning.strip(beta=0.2)  # 第 20 章的策略当参考，63 种回答列得完；止 0、平 1、仄 2
-reference = strip.actor
-
 some = write_answers(TokenReader(reference), start_token, n=8, limit=5, end=0, generator=chance)
 ids, mask, rows = some.ids, some.is_answer[:, 1:], reference.rows(some.ids)[:, :-1]
 old, V = some.log_probs, torch.randn(mask.shape, generator=chance, dtype=torch.float64)
@@ -549,6 +542,56 @@ explore(
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
+# ## 证据：停在哪里
+#
+# 一轮一轮地走，PPO 停在 π* 上吗？两个列得完的世界：三个答案（步长不变，评论家知道平均分），和刚才的平仄（评论家要学，学习率降到 0）。每次只去掉一样。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 三个答案，照原样停在 π* 旁边，KL 约 0.01。去掉哪一样，它就停在 π* 上？
+#
+# - A. 裁剪
+# - B. 白化
+# - C. 样本太少：换成八倍的回答
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+settled = figures_of(load_record("C28d"))
+OFF = ["照原样", "不白化", "不裁剪", "只学一遍", "八倍的回答", "评论家知道 V"]
+WORLDS = {"三个答案": settled["three"].values, "平仄": settled["strip"].values}
+show_figure(
+    plots.plot_ends(OFF, WORLDS, settled["before"].mean),
+    alt="到 π* 的 KL，点是种子，竖线是平均。"
+    + "；".join(
+        f"{world}：" + "，".join(f"{name} {kl:.2g}" for name, kl in zip(OFF, values.mean(0)))
+        for world, values in WORLDS.items()
+    ),
+)
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C28d")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 到了 π*，每个答案扣完 KL 都一样多，优势全是 0，本该停下。白化却把 0 附近的零头又放大到 1，步子停不下来。多抽八倍也没有用：零头再小，除以自己的标准差，还是 1。平仄里是另一回事：评论家说不准，样本又少，白不白化差不多；多写八倍，或者评论家知道 V，才近些。
+#
+# 下面的三角形由你的浏览器现算，每轮写 32 个，走 4 步：
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+live_triangle(("exact", "PPO"), name="21-triangle")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 圆点是参考，星是 π*，灰线照精确的梯度走，蓝线是 PPO：它很快到星的旁边，绕着抖，不停下来。去掉“优势白化”的勾，它停在星上。勾回来，再把学习率调小：抖得轻，走得慢。不裁，抖得重。若它停在别处，而不是绕着星，那才是目标错了。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟，先投票；可打开本章网页的三角形，去掉白化的勾。常问：“那为什么还要白化？”答：分数的大小因任务而异，白化以后同一个学习率到处能用；真的训练离最优还远，又会降学习率，这点抖动不要紧。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 四份内存
 #
 # 四个模型，各 70 亿参数（7B），权重用 16 位，一个 14 GB。在学的还要梯度（16 位），混合精度的 Adam 另存 32 位的权重和两份动量，一个参数 12 字节。激活不算。
@@ -594,7 +637,7 @@ explore(
 )
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 252 GB。贵的不是“四个模型”，是其中**两个在学**：各 112，冻住的各 14。
+# 252 GB。贵的不是“四个模型”，是其中**两个在学**：各 112，冻住的各 14。我们量过小的（文末 C28）：连激活一起，是单独训练一个的 1.8 到 2.05 倍，只读的两个占 2% 到 5%。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -815,6 +858,41 @@ check("21-ppo-7-next", next_answer)
 
 # %% [markdown]
 # ## 证据与考据
+
+# %% [markdown]
+# ### 内存与时间
+#
+# 小的模型上实数：四个同样大的 GPT-2，写 32 个回答，各学一步，三种大小。下图是“诗人那样的”一种。
+
+# %% tags=["hide-input"]
+costs = figures_of(load_record("C28"))
+ROLES, PARTS = ("策略", "评论家", "参考", "奖励模型"), ("写", "参考", "奖励模型", "评论家", "学一步")
+show_figure(
+    plots.plot_memory(dict(zip(ROLES, costs["memory"].mean[2])), unit="兆字节（诗人那样的）"),
+    alt="每个模型占的兆字节，权重、梯度、Adam、激活："
+    + "；".join(
+        f"{role} " + "、".join(f"{x:.1f}" for x in kinds) for role, kinds in zip(ROLES, costs["memory"].mean[2])
+    ),
+)
+
+# %% tags=["hide-input"]
+shares = {
+    name: dict(zip(PARTS, costs[key].mean[2])) for name, key in {"运算": "operations", "处理器时间": "seconds"}.items()
+}
+show_figure(
+    plots.plot_shares(shares, unit="一轮里的份额（诗人那样的，学一步）"),
+    alt="一轮里各样的份额。"
+    + "；".join(
+        f"{name}：" + "，".join(f"{part} {x / sum(row.values()):.0%}" for part, x in row.items())
+        for name, row in shares.items()
+    ),
+)
+
+# %% [markdown]
+# 写的运算只占一成，时间却占两三成：一个词一个词地写，机器用不满。学四步，写的份额就更小；大模型写长回答，份额大得多。
+
+# %%
+show_claim("C28")
 
 # %% [markdown]
 # ### 参考与奖励模型

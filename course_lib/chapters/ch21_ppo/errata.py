@@ -186,7 +186,8 @@ def _settle_kl(values: dict[str, object]) -> str:
     require(in_loss == 0 and in_reward == true and other not in (0, true), f"{true}, {in_loss}, {in_reward}, {other}")
     return (
         f"同一个 k1，写进奖励，平均梯度正是 KL 的（{in_reward}）；直接写进损失，平均梯度是 0，只剩噪声，什么也拦不住。"
-        f"k3 写进损失有梯度（{other}），却是另一个方向的 KL 的。PPO 把它放在奖励里，GRPO（第 23 章）放在损失里，不能照抄。"
+        f"k3 写进损失有梯度（{other}），却是另一个方向的 KL 的。"
+        "PPO 把它放在奖励里，GRPO（第 23 章）放在损失里，不能照抄。"
     )
 
 

@@ -19,16 +19,23 @@ TINTS = ("Q", "V", "K", "image")
 FARTHEST, HIGHEST = 2.5, 3.2  # of the plane of ratios and advantages
 
 
-def plot_clip(
-    ratios: Float[np.ndarray, " M"], advantages: Float[np.ndarray, " M"], clip: float, *, tall: float = 3.9
-) -> Figure:
-    """Left the plane of ratio and advantage, grey where no gradient is left, a dot a token: red there, blue elsewhere.
-    Right the objective over the ratio, for advantages of 1 and of -1. Dots outside are set on the edge."""
-    figure, (axis, beside) = plt.subplots(1, 2, figsize=(7.8, tall), width_ratios=[1.35, 1])
+def plot_clip(ratios: Float[np.ndarray, " M"], advantages: Float[np.ndarray, " M"], clip: float) -> Figure:
+    """Left the plane of ratio and advantage, tinted by what the gradient does there, grey where none is left; a dot a
+    token, red where none is left, blue elsewhere. Right the objective over the ratio, for advantages of 1 and of -1.
+    Dots outside are set on the edge."""
+    figure, (axis, beside) = plt.subplots(1, 2, figsize=(7.8, 3.9), width_ratios=[1.35, 1])
     stopped = is_stopped(ratios, advantages, clip)
-    if math.isfinite(clip):
-        for left, bottom, width in ((1 + clip, 0, FARTHEST), (0, -HIGHEST, 1 - clip)):
-            axis.add_patch(plt.Rectangle((left, bottom), width, HIGHEST, color=COLORS["grid"], lw=0))
+    low, high = max(0.0, 1 - clip), min(FARTHEST, 1 + clip)
+    for left, right, up, colour, says in (  # what the gradient does there
+        (0, high, 1, COLORS["assistant"], "往上推"),
+        (high, FARTHEST, 1, COLORS["grid"], "不推了"),
+        (0, low, -1, COLORS["grid"], "不压了"),
+        (low, FARTHEST, -1, COLORS["user"], "往下压"),
+    ):
+        if right > left:
+            box = plt.Rectangle((left, min(0, up * HIGHEST)), right - left, HIGHEST, facecolor=colour, alpha=0.6, lw=0)
+            axis.add_patch(box)
+            axis.text((left + right) / 2, up * 0.92 * HIGHEST, says, ha="center", va="center", fontsize=12)
     for which, colour, name in ((~stopped, "Q", "还有梯度"), (stopped, "bad", "没有梯度了")):
         axis.plot(
             ratios[which].clip(0, FARTHEST), advantages[which].clip(-HIGHEST, HIGHEST),

@@ -88,12 +88,12 @@ def test_the_clip_stops_those_that_went_far_enough_and_no_others():
     going, stopped = axis.lines[:2]
     assert going.get_xdata().tolist() == [1.0, 1.5, 0.5] and stopped.get_xdata().tolist() == [1.5, 0.5, plots.FARTHEST]
     assert {"还有梯度 50%", "没有梯度了 50%"} <= {*texts(clip())}
-    grey = [patch.get_bbox().bounds for patch in axis.patches]
-    assert grey[0][:2] == (1.2, 0) and grey[1][2] == pytest.approx(0.8)
-    x, y = beside.lines[0].get_data()
-    assert y.max() == pytest.approx(1.2) and y[0] == 0
+    spans = {text.get_text(): patch.get_bbox().intervalx for text, patch in zip(axis.texts, axis.patches)}
+    assert spans["不推了"].tolist() == [1.2, plots.FARTHEST] and spans["不压了"].tolist() == [0, pytest.approx(0.8)]
+    assert spans["往上推"].tolist() == [0, 1.2] and spans["往下压"].tolist() == [pytest.approx(0.8), plots.FARTHEST]
+    assert beside.lines[0].get_ydata().max() == pytest.approx(1.2)
     assert beside.lines[1].get_ydata().max() == pytest.approx(-0.8)
-    assert not clip(math.inf).axes[0].patches
+    assert {text.get_text() for text in clip(math.inf).axes[0].texts} == {"往上推", "往下压"}
 
 
 def test_the_critic_stands_over_the_truth_and_what_is_visited_is_large():
