@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 Transformer](../1_foundations/06_transformer.ipynb)（交叉熵、训练）、[20 强化学习与 RLHF](20_rlhf.ipynb)（策略梯度、优势、评论家、GAE、奖励模型、参考）。
 #
-# **阅读** 约 43 分钟，练习另加 50 分钟。**运行** 实测约 50 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 41 分钟，练习另加 52 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -67,7 +67,7 @@ import torch
 from torch.testing import assert_close
 
 from course_lib.chapters.ch21_ppo import figures as plots
-from course_lib.chapters.ch21_ppo import learning
+from course_lib.chapters.ch21_ppo import learning, poems
 from course_lib.chapters.ch21_ppo.one_writing import followed
 from course_lib.chapters.ch21_ppo.whole_figure import Sizes, plot_ppo
 from course_lib.course.claims import figures_of, load_record
@@ -162,7 +162,7 @@ walk(lambda now: (now - world.reference[drawn]).exp() * A)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。ρ = 1.5 写在黑板上，请学生用“顶几个”的话说一遍。常问：“这不就是重要性采样吗？”答：是。它不偏，但 ρ 大的样本一个顶许多，方差就大；走得越远越不可用。
+# 停 1.5 分钟。ρ = 1.5 写在黑板上，请学生用“顶几个”的话说一遍。常问：“这不就是重要性采样吗？”答：是。它不偏，但 ρ 大的样本一个顶许多，方差就大；走得越远越不可用。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -222,7 +222,7 @@ show_erratum("K21-2")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2.5 分钟。表先空着，请学生填。常问：“为什么不直接罚 KL？”答：论文也试了，叫 KL 惩罚版，要一边走一边调系数，效果不如裁剪；裁剪一行就够。又问：“裁了以后比值就在 0.8 到 1.2 之间？”答：不，考据里有数。
+# 停 2 分钟。表先空着，请学生填。常问：“为什么不直接罚 KL？”答：论文也试了，叫 KL 惩罚版，要一边走一边调系数，效果不如裁剪；裁剪一行就够。又问：“裁了以后比值就在 0.8 到 1.2 之间？”答：不，考据里有数。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -232,7 +232,7 @@ show_erratum("K21-2")
 
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
-CLIPS = {"0.1": 0.1, "0.2": 0.2, "0.5": 0.5, "不裁": math.inf}
+CLIPS = {"0.2": 0.2, "0.5": 0.5, "不裁": math.inf}
 
 
 def said_of_clip(clip, step):
@@ -312,7 +312,7 @@ print(f"加起来 {rewards.sum():.2f} = 2 − 0.1 × {away.sum():.1f}")
 #
 # 第 20 章说过，评论家读半截回答，说往后平均还得多少，$V(s_t)$。PPO 真的养一个：语言模型的主干，最后换成一个向量，输出 [B, T, 1]。
 #
-# 每格一个数，看着像“给每个词打分”。是吗？平仄的世界（第 20 章：每换一次得 1 分，写完才给）列得完，真的 $V$ 算得出。两个回答，第三个音节才分手：
+# 每格一个数，看着像“给每个词打分”。是吗？平仄的世界（第 20 章：每换一次得 1 分，写完才给）列得完，真的 $V$ 算得出。两个回答，第三个音节才分手；每个音节前面的数，是写它以前的 $V$：
 
 # %% slideshow={"slide_type": "-"} tags=["nbval-check-output"]
 strip = learning.strip(beta=0.2)  # 第 20 章的策略，也是参考；63 种回答
@@ -544,7 +544,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 证据：停在哪里
 #
-# 一轮一轮地走，PPO 停在 π* 上吗？两个列得完的世界：三个答案（步长不变，评论家知道平均分），和刚才的平仄（评论家要学，学习率降到 0）。每次只去掉一样。
+# 一轮一轮地走，PPO 停在 π* 上吗？两个列得完的世界：三个答案（步长不变，评论家知道平均分），和刚才的平仄（评论家要学，学习率降到 0，β = 0.5）。每次只去掉一样。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
@@ -642,7 +642,71 @@ explore(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟，先投票。常问：“那多卡时呢？”答：权重、梯度、Adam 分摊到各卡（ZeRO、FSDP），总数不变；另外写回答的引擎常再存一份策略。
+# 停 1.5 分钟，先投票。常问：“那多卡时呢？”答：权重、梯度、Adam 分摊到各卡（ZeRO、FSDP），总数不变；另外写回答的引擎常再存一份策略。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 诗：只奖押韵
+#
+# 真的模型：小诗人，首句给定，每轮写 32 首，学两遍。奖励只有一条：第二、四句押韵。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# β = 0，走 24 轮，押韵从六成升到四分之三。没有重字的诗，原来有三成，会怎样？
+#
+# - A. 也多起来：肯押韵的诗，别的也讲究
+# - B. 不变：奖励没有管它
+# - C. 少一半
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+hacked_by = figures_of(load_record("C28c"))
+WAYS_OF = ["以前", "押韵\nβ 0", "押韵\nβ 0.1", "粗心\nβ 0"]
+SEEN = {
+    "rhyme": "押韵",
+    "variety": "没有重字的",
+    "distinct": "相邻两字，不同的",
+    "one_end": "句末最常见的字，占",
+    "kl": "离参考，奈特",
+    "held_out": "真诗每字的 ln π",
+}
+POETS = {"rhyme": 0.80, "variety": 0.55}  # 留出的唐诗
+panels = [(said, dict(zip(WAYS_OF, hacked_by[name].values.T))) for name, said in SEEN.items()]
+show_figure(
+    plots.plot_habits(panels, level=[POETS.get(name) for name in SEEN]),
+    alt="四种诗人，各六样，点是种子，虚线是唐诗。"
+    + "；".join(
+        f"{said}：" + "，".join(f"{way.replace(chr(10), ' ')} {seeds.mean():.2f}" for way, seeds in values.items())
+        for said, values in panels
+    ),
+)
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C28c")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 奖励一路在升，曲线上什么也看不出。就在这里练一个，读它写的：首句由种子抽，两个诗人用同一串随机数往下写。
+
+# %% slideshow={"slide_type": "skip"}
+hacked, run = poems.collapse(rounds=24, progress=False)  # 只奖押韵，β = 0
+paid = torch.tensor(run.figures["score"][:: poems.WRITING.epochs])  # 每轮的平均奖励，[24]
+print("每六轮的平均奖励：", "  ".join(f"{x:.2f}" for x in paid.view(4, 6).mean(1).tolist()))
+for was, now, *_ in poems.side_by_side(hacked, n=6, seed=0):
+    print(f"\n以前　{was}\n以后　{now}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 第四首最显眼：写出来的三句里有四个“万”，好接，又不碍押韵。没有人要它这样，奖励也没有说不许。这叫**钻空子**（reward hacking）：分数是真的涨了，你要的不是它。
+#
+# **KL 拦住什么**：β = 0.1 时，离参考 3.9 奈特，不到一半；押韵还有 0.70，重字却没有多。它不懂什么是好诗，只是不让走远，而走远了才窄得起来。
+#
+# **规则写得粗心**：若只要求同音，不管是不是同一个字，付出去的奖励到 0.92，真押韵只有 0.66：它两句都用一个字收尾。空子多半在规则里，不在算法里。
+#
+# 走得更久，塌得更彻底。设定时试过一次：同样只奖押韵，用 GRPO（第 23 章）走 150 步，押韵到 1.00，没有重字的到 0，“秉烛新新花满人，春花开得几时春”。所以训练时除了奖励，还要看别的尺：离参考的 KL、规则没有管的指标、留出的真诗，还有**自己读**。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟，先投票，再念两首。C28c 部分成立：用字变窄每个种子都有，句末挤到少数几个字不是每次。常问：“那 β 该多大？”答：没有定数；看 KL 和别的尺，不够就加。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}

@@ -60,7 +60,7 @@ def _settle_held(values: dict[str, object]) -> str:
     require(good > 1.2 and middle > 1.19 and poor < 0.7 and moved < 1e-4, f"{good}, {middle}, {poor}, {moved}")
     return (
         f"夹住的是目标，不是比值。“差”的比值停在 {poor}，远在 0.8 以下：它出了界就不再被压，"
-        "可另外两个还在往上推，概率加起来是 1，就把它带下去了。权重共用的模型里更是如此，上面那批诗就是。"
+        "可另外两个还在往上推，概率加起来是 1，就把它带下去了。权重共用的模型里更是如此，看那批诗。"
     )
 
 
