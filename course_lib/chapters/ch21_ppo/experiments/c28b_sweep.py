@@ -44,7 +44,11 @@ def judge(figures: dict[str, Summary]) -> Verdict:
         return Verdict("fails", f"ε 和学习率一样敏感，或者不裁剪从来不差。{told}")
     if (by_lr >= 2 * by_clip).all() and (loose < fast).all():
         return Verdict("holds", told)
-    return Verdict("partly", f"不是每个种子都这样：学习率的影响不到 ε 的两倍，或者不裁剪并不更差。{told}")
+    return Verdict(
+        "partly",
+        f"{len(way)} 个种子里，学习率的影响到 ε 的两倍的有 {(by_lr >= 2 * by_clip).sum()} 个，"
+        f"学习率大时不裁剪更差的有 {(loose < fast).sum()} 个。{told}",
+    )
 
 
 CLAIM = Claim(
