@@ -959,6 +959,27 @@ show_figure(
 show_claim("C28")
 
 # %% [markdown]
+# ### 哪个设定最要小心
+#
+# 平仄，30 轮，每格五个种子的平均：从参考到 π* 的路走了几成，1 是走到，负的是比参考还差。
+
+# %% tags=["hide-input"]
+swept = figures_of(load_record("C28b"))["way"]
+CLIP_NAMES, LRS, BETAS = ("0.05", "0.1", "0.2", "0.5", "不裁"), ("0.02", "0.06", "0.2", "0.6"), ("0.1", "0.5")
+show_figure(
+    plots.plot_sweep(swept.mean, CLIP_NAMES, LRS, BETAS),
+    alt="路走了几成，每行一个 ε，每列一个学习率。"
+    + "；".join(
+        f"β {beta}，ε {clip}：" + "、".join(f"{x:.2f}" for x in swept.mean[row, :, column])
+        for column, beta in enumerate(BETAS)
+        for row, clip in enumerate(CLIP_NAMES)
+    ),
+)
+
+# %%
+show_claim("C28b")
+
+# %% [markdown]
 # ### 参考与奖励模型
 
 # %%
