@@ -83,7 +83,7 @@ def plot_memory(rows: Mapping[str, Sequence[float]], *, unit: str, limit: float 
         axis.barh(places, column, 0.66, left=before, color=COLORS[tint], label=kind)
         before += column
     for place, total in zip(places, before):
-        axis.text(total + 0.01 * (limit or before.max()), place, f"{total:,.4g}", va="center", fontsize=12)
+        axis.text(total + 0.01 * (limit or before.max()), place, f"{total:,.3g}", va="center", fontsize=12)
     axis.set_yticks(places, list(rows), fontsize=12.5)
     axis.set(xlim=(0, 1.14 * (limit or before.max())), xlabel=unit)
     figure.legend(loc="outside upper center", ncols=len(KINDS), fontsize=11.5)
