@@ -27,7 +27,7 @@ def coin(text: str, _: object) -> float:
 
 
 def measure(seed: int, *, progress, rounds: int, n: int) -> dict[str, list]:
-    """SEEN: of n poems by the poet before, and after PPO by the coin with β 0, as C28c has it. reward: of each round."""
+    """SEEN: of n poems by the poet before, and after PPO by the coin, β 0, as C28c has it. reward: of each round."""
     reference, actor = poems.reference(), without_dropout(poems.reference()).requires_grad_(True)
     found = [examined(reference, reference, n=n, seed=seed)]
     settings = Settings(steps=rounds * poems.WRITING.epochs, lr=1e-3, weight_decay=0.0)
