@@ -70,6 +70,9 @@ def test_with_the_exact_critic_the_mean_advantage_is_zero():
     strip = learning.strip(5, longest=3)
     answers = learning.written(strip, 4000, torch.Generator().manual_seed(1))
     batch = learning.judged(strip, answers, whiten=False, exact=True, lam=1.0)
+    torch.testing.assert_close(
+        batch["advantages"], (batch["returns"] - batch["values"]).masked_fill(~is_target(answers.is_answer), 0)
+    )  # not whitened
     first = batch["advantages"][:, 0]
     assert first.mean().abs() < 4 * first.std() / 4000**0.5
     assert learning.judged(strip, answers)["advantages"][is_target(answers.is_answer)].std() == pytest.approx(

@@ -35,6 +35,7 @@ HACKED = {"rhyme": same(0.6, 0.9, 0.75, 0.7), "one_end": same(0.03, 0.3, 0.08, 0
 HACKED |= {"distinct": same(0.91, 0.86, 0.9, 0.8), "paid": same(0.9, 0.8, 0.95), "true": same(0.9, 0.8, 0.7)}
 
 
+WALKED = {"kl": same(0, 9), "held_out": same(-5.1, -5.5), "rhyme": same(0.6, 0.3), "distinct": same(0.95, 0.93)}
 BY_LR = [0.2, 0.6, 0.9, 0.8]
 
 
@@ -221,6 +222,7 @@ REFUTED = {
     ],
     "C28c": [HACKED | {"rhyme": same(0.6, 0.62, 0.6, 0.6)}, HACKED | {"one_end": 0.03, "distinct": 0.91}],
     "C28d": [{"three": same(1e-4, 1e-9, 0.02, 0.005, 0.002)}, {"three": same(0.01, 0.008, 0.02, 0.005, 0.002)}],
+    "C28e": [WALKED | {"kl": same(0, 0.5)}, WALKED | {"distinct": same(0.95, 0.88)}],
     "C29": [
         TO_THE_BEST | {"endless": same([2e-3, 1e-8, 0.3, 0.1], [1e-7, 1e-5, 0.9, 0.1])},
         TO_THE_BEST | {"endless": same([1e-9, 1e-8, 0.3, 0.1], [1e-7, 0.1, 0.9, 0.1])},
@@ -379,6 +381,7 @@ PARTLY = {
     ],
     "C28c": [HACKED | {"true": same(0.9, 0.8, 0.9)}, HACKED | {"kl": same(0, 8, 6, 9)}],
     "C28d": [{"three": same(0.01, 1e-4, 0.02, 0.005, 0.002)}, {"three": same(0.01, 1e-9, 1e-6, 0.005, 0.002)}],
+    "C28e": [WALKED | {"kl": same(0, 3)}, WALKED | {"distinct": same(0.95, 0.91)}],
     "C29": [
         TO_THE_BEST | {"pairs": same([0.1, 0.01, 1e-3, 1e-4], [0.5, 0.1, 0.01, 2e-3])},
         TO_THE_BEST | {"endless": same([1e-9, 1e-8, 0.3, 1e-3], [1e-7, 1e-5, 0.9, 0.1])},
@@ -449,6 +452,7 @@ HOLDS = {
     "C28b": [{"way": swept(*[BY_LR] * 4, [0.2, 0.6, 0.7, -0.3])}],
     "C28c": [HACKED],
     "C28d": [{"three": same(0.01, 1e-9, 0.02, 0.005, 0.002)}],
+    "C28e": [WALKED],
     "C29": [TO_THE_BEST],
     "C29b": [TURNED],
     "C29c": [HALF],
