@@ -107,7 +107,8 @@ def on_answers(
 
     batch: as rollout.RollOut gives it: ids, is_token, is_answer [B T], old [B N]; and advantages [B]; with β above 0
     also reference [B N]. reweigh: the penalty by π / π_old. temperature: the roll-out's, else no ratio would start at
-    1. A loss that is a mean over tokens (dapo) needs weigh=sft.n_targets.
+    1. A loss that is a mean over tokens (dapo) needs weigh=sft.n_targets. The figure kl is k3, averaged as the loss
+    averages, so that pieces of a batch add up to it as to the loss.
     """
     check_within("beta", beta, 0, float("inf"))
     if beta and "reference" not in batch:
@@ -118,8 +119,9 @@ def on_answers(
     if not beta:
         return loss(log_probs, old, batch["advantages"], mask, **settings), {}
     penalty = kl_penalty(log_probs, batch["reference"], beta=beta, old=old if reweigh else None)
-    figures = {"kl": (row_means(penalty.detach(), mask).mean() / beta).item()}
-    return loss(log_probs, old, batch["advantages"], mask, penalty=penalty, **settings), figures
+    value = loss(log_probs, old, batch["advantages"], mask, penalty=penalty, **settings)
+    held = loss(log_probs.detach(), old, 0 * batch["advantages"], mask, penalty=penalty.detach(), **settings)
+    return value, {"kl": held.item() / beta}
 
 
 def check_rows(advantages: Tensor, log_probs: Tensor) -> None:

@@ -13,7 +13,7 @@ from course_lib.posttraining.log_probs import answer_log_probs, is_target
 from course_lib.posttraining.rollout import write_answers
 from course_lib.toys.drawn_preferences import draw_pairs, pair_table
 from course_lib.toys.three_answers import World, three_answers
-from course_lib.toys.token_mdp import TokenPolicy, TokenReader, state_values
+from course_lib.toys.token_mdp import TokenCritic, TokenPolicy, TokenReader, state_values
 
 SEEDS, SIZES = st.integers(0, 2**32), st.integers(2, 6)
 BETAS = st.floats(0.05, 5)
@@ -113,6 +113,19 @@ def test_values_are_means_of_what_is_to_come(seed, shape):
     for k, t in mask.nonzero().tolist():
         close(values[k, t], worth(int(states[k, t]), t))
     close(values[0, 0], policy.listed().exp() @ rewards.sum(1))
+
+
+@given(seed=SEEDS, shape=SHAPES)
+def test_a_critic_has_one_value_for_a_beginning_and_none_where_nothing_comes(seed, shape):
+    """Told the exact values of one policy, it says them again: beginnings alike are one row."""
+    policy = some_policy(seed, shape)
+    ids, is_answer = policy.answers()
+    mask, critic = is_target(is_answer), TokenCritic(policy)
+    assert critic(ids).shape == (*ids.shape, 1) and not critic(ids).any()
+    values = state_values(policy, normal(seed + 2, *mask.shape[:1])[:, None] * mask)
+    critic.table.data[policy.rows(ids)[:, :-1][mask]] = values[mask]
+    close(critic(ids)[:, :-1, 0][mask].detach(), values[mask])
+    assert not critic(ids)[:, -1].any()
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 0), (2, 3, None)])

@@ -527,6 +527,21 @@ def test_figures_say_what_happened():
     assert figures["kl"] == pytest.approx(float(expected))
 
 
+@pytest.mark.parametrize(("loss", "weigh"), [(grpo_loss, None), (dapo_loss, n_targets)])
+def test_the_logged_kl_of_pieces_is_that_of_the_whole(loss, weigh):
+    """Answers of different lengths: a mean over tokens is weighed by tokens, a mean over answers by answers."""
+    found = []
+    for n_pieces in (1, 4):
+        actor, batch = tiny().double(), written(0)
+        log_probs = token_log_probs(actor(batch["ids"], is_token=batch["is_token"]), batch["ids"]).detach()
+        batch |= {"old": log_probs, "reference": log_probs - 0.3 * torch.arange(len(log_probs))[:, None]}
+        batch["advantages"] = group_advantages(normal(0, 2, 2))
+        objective = partial(on_answers, loss=loss, beta=0.04)
+        settings = Settings(steps=1, lr=1e-3, accumulate=n_pieces)
+        found.append(Update(actor, settings, loss=objective, weigh=weigh)(batch)[1]["kl"])
+    assert found[0] == pytest.approx(found[1], rel=1e-6) and found[0] > 0.01  # Update logs in fp32
+
+
 def test_the_critic_speaks_at_every_token_and_starts_at_zero():
     critic, batch = Critic(tiny()).double(), written(0)
     values = critic(batch["ids"], is_token=batch["is_token"])

@@ -29,6 +29,20 @@ HALF = {"memory": lambda values: values[:, :, 1:] * np.array([0.5, 1])[:, None]}
 HALF |= {"operations": lambda values: values[:, :, 1:] * np.array([0.45, 1])[:, None]}
 DISPLACED = {"fell": same(0.1, 0.3, 0.4, 0.5), "worse": same(0.0, 0.1, 0.2, 0.3)}
 ENOUGH_POEMS = {"accuracy": same(1, 0.8, 0.8), "accuracy_new": same(0.51, 0.6, 0.6), "reward": same(2.3, 2.4, 2.8, 2.7)}
+FOUR = {"memory": same([1, 1, 2, 1], [1, 1, 2, 1], [1, 0, 0, 0], [1, 0, 0, 0])}
+FOUR |= {"operations": same(1, 1, 0.9, 0.9, 6), "seconds": same(3, 1, 1, 1, 3)}
+HACKED = {"rhyme": same(0.6, 0.9, 0.75, 0.7), "one_end": same(0.03, 0.3, 0.08, 0.4), "kl": same(0, 8, 2, 9)}
+HACKED |= {"distinct": same(0.91, 0.86, 0.9, 0.8), "paid": same(0.9, 0.8, 0.95), "true": same(0.9, 0.8, 0.7)}
+
+
+WALKED = {"kl": same(0, 9), "held_out": same(-5.1, -5.5), "rhyme": same(0.6, 0.3), "distinct": same(0.95, 0.93)}
+BY_LR = [0.2, 0.6, 0.9, 0.8]
+
+
+def swept(*rows):
+    """The rows of the clips by learning rate, the same for each β."""
+    return same(*(np.array(row)[:, None] for row in rows))
+
 
 # Changes to the recorded figures, by claim: name → new value of every seed (a function gets the recorded values).
 REFUTED = {
@@ -197,6 +211,18 @@ REFUTED = {
     "C18": [{"right": same([0.5, 0.6], [0.7, 0.7])}],
     "C18b": [{"right_by_size": 0.5}, {"right_by_size": same([0.3] * 4, [0.6] * 4, [0.5] * 4, [0.6] * 4)}],
     "C18c": [{"right": same(0.8, 0.7, 0.74, 0.9)}],
+    "C28": [
+        FOUR | {"memory": same(*[[1, 1, 2, 1]] * 4)},
+        FOUR | {"memory": same([1, 1, 2, 0], [1, 1, 2, 0], [2, 0, 0, 0], [2, 0, 0, 0])},
+        FOUR | {"operations": same(9, 1, 1, 1, 6)},
+    ],
+    "C28b": [
+        {"way": swept(*([share] * 4 for share in (0.1, 0.3, 0.5, 0.9, 0)))},
+        {"way": swept(*[BY_LR] * 5)},
+    ],
+    "C28c": [HACKED | {"rhyme": same(0.6, 0.62, 0.6, 0.6)}, HACKED | {"one_end": 0.03, "distinct": 0.91}],
+    "C28d": [{"three": same(1e-4, 1e-9, 0.02, 0.005, 0.002)}, {"three": same(0.01, 0.008, 0.02, 0.005, 0.002)}],
+    "C28e": [WALKED | {"kl": same(0, 0.5)}, WALKED | {"distinct": same(0.95, 0.88)}],
     "C29": [
         TO_THE_BEST | {"endless": same([2e-3, 1e-8, 0.3, 0.1], [1e-7, 1e-5, 0.9, 0.1])},
         TO_THE_BEST | {"endless": same([1e-9, 1e-8, 0.3, 0.1], [1e-7, 0.1, 0.9, 0.1])},
@@ -345,6 +371,17 @@ PARTLY = {
     "C27": [{"listed": NOISY, "poems": 0.6}],
     "C27b": [{"listed_true": falls(11), "poems_true": rises(11)}],
     "C27c": [{"true": lambda values: np.concatenate([rises(6)(values[:1]), falls(6)(values[1:])]), "chance_true": 3.0}],
+    "C28": [
+        FOUR | {"seconds": same(1, 1, 0.9, 0.9, 6)},
+        FOUR | {"memory": same([1, 1, 2, 0], [1, 1, 2, 0], [1.2, 0, 0, 0], [1.2, 0, 0, 0])},
+    ],
+    "C28b": [
+        {"way": swept(*[BY_LR] * 4, [0.1, 0.6, 0.95, 0.9])},
+        {"way": swept([0.2, 0.2, 0.3, 0.3], *[BY_LR] * 3, [0.2, 0.6, 0.5, -0.3])},
+    ],
+    "C28c": [HACKED | {"true": same(0.9, 0.8, 0.9)}, HACKED | {"kl": same(0, 8, 6, 9)}],
+    "C28d": [{"three": same(0.01, 1e-4, 0.02, 0.005, 0.002)}, {"three": same(0.01, 1e-9, 1e-6, 0.005, 0.002)}],
+    "C28e": [WALKED | {"kl": same(0, 3)}, WALKED | {"distinct": same(0.95, 0.91)}],
     "C29": [
         TO_THE_BEST | {"pairs": same([0.1, 0.01, 1e-3, 1e-4], [0.5, 0.1, 0.01, 2e-3])},
         TO_THE_BEST | {"endless": same([1e-9, 1e-8, 0.3, 1e-3], [1e-7, 1e-5, 0.9, 0.1])},
@@ -411,6 +448,11 @@ HOLDS = {
     "C27": [{"listed": NOISY, "poems": same(0.52, 0.57, 0.7)}],
     "C27b": [{"listed_true": falls(11), "poems_true": falls(11)}],
     "C27c": [{"true": falls(6), "chance_true": rises(6)}],
+    "C28": [FOUR],
+    "C28b": [{"way": swept(*[BY_LR] * 4, [0.2, 0.6, 0.7, -0.3])}],
+    "C28c": [HACKED],
+    "C28d": [{"three": same(0.01, 1e-9, 0.02, 0.005, 0.002)}],
+    "C28e": [WALKED],
     "C29": [TO_THE_BEST],
     "C29b": [TURNED],
     "C29c": [HALF],

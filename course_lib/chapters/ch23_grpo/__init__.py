@@ -1,0 +1,1 @@
+"""Chapter 23: what only this chapter needs."""
