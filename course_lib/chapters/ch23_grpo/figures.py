@@ -84,7 +84,7 @@ def plot_estimators(
     """Left the mean of each estimator and one standard deviation of a single answer's, the exact KL dashed; right what
     each pushes the answers' logits by as a penalty, both exact directions as frames."""
     figure, (axis, beside) = plt.subplots(1, 2, figsize=(8.2, 3.6), width_ratios=[1, 1.7])
-    for at, ((name, (mean, sd, _)), ink) in enumerate(zip(spread.items(), INKS)):
+    for at, ((mean, sd, _), ink) in enumerate(zip(spread.values(), INKS)):
         axis.errorbar(at, mean, yerr=sd, fmt="o", ms=8, capsize=6, color=COLORS[ink])
     axis.axhline(kl, color=COLORS["optimum"], ls="--", lw=1.4, label=f"真的 KL {kl:.3f}")
     axis.set_xticks(range(len(spread)), [f"{name}\n{mean:.3f}" for name, (mean, *_) in spread.items()])

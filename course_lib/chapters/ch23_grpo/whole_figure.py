@@ -4,6 +4,7 @@ P questions · G answers to each · B = P G · T tokens, with the question · N 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -58,7 +59,7 @@ def plot_grpo(sizes: Sizes) -> Figure:
         line(axis, (right[2], y), (COLUMNS[3], MIDDLE - (0.2 if y == LOWER else 0)), head=True)
     edge, top = right[3] + 0.25, 6.35
     way = ((right[3], MIDDLE), (edge, MIDDLE), (edge, top), (COLUMNS[0] - 0.3, top), (COLUMNS[0] - 0.3, MIDDLE))
-    for start, end in zip(way, way[1:]):
+    for start, end in pairwise(way):
         axis.plot(*zip(start, end), color=COLORS["K"], lw=2.2, zorder=0)
     arrow = {"arrowstyle": "-|>", "lw": 2.2, "color": COLORS["K"], "shrinkA": 0, "shrinkB": 0}
     axis.annotate("", (COLUMNS[0], MIDDLE), (COLUMNS[0] - 0.32, MIDDLE), arrowprops=arrow)
