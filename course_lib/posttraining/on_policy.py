@@ -17,10 +17,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
+from tqdm.auto import tqdm
 
 from course_lib.foundations.checks import check_counts
 from course_lib.training.distributed import World
-from course_lib.training.engine import Run, interrupt_between_steps, keep, resume
+from course_lib.training.engine import QUIET_SECONDS, Run, evaluated, interrupt_between_steps, keep, resume
 from course_lib.training.step import Update
 
 Batch = dict[str, Tensor]
@@ -36,6 +37,9 @@ def train(
     seed: int = 0,
     path: Path | str | None = None,
     every: int = 10,
+    evaluate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    evaluate_every: int = 10,
+    progress: bool = True,
 ) -> Run:
     """All rounds of the settings' steps, each of `epochs` updates on one batch.
 
@@ -45,11 +49,13 @@ def train(
     path, every: a checkpoint each `every` rounds, at the end, on Ctrl-C, which is obeyed between two rounds, and, with
         one process, where `write` fails: nothing of the round that failed has touched the weights. If there is one at
         the start, the run goes on from it.
+    evaluate: of the learners, in eval mode, each `evaluate_every` rounds and at the end; its figures stand with the
+        number of updates done. Afterwards the learners are in training mode: none may drop anything out.
     Raises what `write` raises; ValueError where parts, epochs or the checkpoint do not fit; FloatingPointError as
     Update does.
     """
     world, steps = update.world, update.settings.steps
-    check_counts(1, parts=parts, epochs=epochs, every=every)
+    check_counts(1, parts=parts, epochs=epochs, every=every, evaluate_every=evaluate_every)
     if parts % world.size or steps % epochs:
         raise ValueError(
             f"parts ({parts}) must be a multiple of the processes ({world.size}), steps ({steps}) of epochs ({epochs})"
@@ -60,8 +66,12 @@ def train(
         raise ValueError(f"{path} is after {update.done} updates, in the middle of a round of {epochs}; use its epochs")
     if world.size > 1:
         call_root(update.objective)
-    with interrupt_between_steps() as asked:
-        for n in range(update.done // epochs, rounds):
+    begun, hidden = update.done // epochs, not progress or world.rank > 0
+    with (
+        interrupt_between_steps() as asked,
+        tqdm(total=rounds, initial=begun, delay=QUIET_SECONDS, disable=hidden) as bar,
+    ):
+        for n in range(begun, rounds):
             try:
                 batch, figures = written(update, write, n, parts, seed)
             except Exception:
@@ -73,8 +83,12 @@ def train(
                 run.history.append(value)
                 for name, each in {**figures, **more}.items():
                     run.figures.setdefault(name, []).append(each)
+            bar.update()
+            bar.set_postfix({name: f"{each:.3f}" for name, each in figures.items()}, refresh=False)
             (interrupts,) = world.total(len(asked))
             run.interrupted = interrupts > 0 and n + 1 < rounds
+            if evaluate and ((n + 1) % evaluate_every == 0 or n + 1 == rounds):
+                run.evaluations.append((update.done, evaluated(evaluate, update)))
             if path is not None and ((n + 1) % every == 0 or n + 1 == rounds or run.interrupted):
                 keep(path, update, run)
             if run.interrupted:

@@ -89,6 +89,33 @@ def test_several_updates_a_round_are_resumed_between_rounds_alone(tmp_path):
     assert two.grpo(World(), path=path, epochs=2).history == whole
 
 
+def test_an_evaluation_changes_nothing(one):
+    """Each second round and at the end, with the number of updates done; what it draws is put back."""
+    modes = []
+
+    def evaluate(learners: nn.Module) -> dict[str, float]:
+        modes.append(learners.training)
+        torch.rand(1)
+        return {"weight": float(learners["policy"].norm_out.weight.sum())}
+
+    run = two.grpo(World(), evaluate=evaluate, evaluate_every=3)
+    assert run.history == one["grpo"] and modes == [False] * 3
+    assert [done for done, _ in run.evaluations] == [3, 6, 8] and len(
+        {said["weight"] for _, said in run.evaluations}
+    ) == 3
+    run = two.grpo(World(), epochs=2, evaluate=evaluate, evaluate_every=3)
+    assert [done for done, _ in run.evaluations] == [6, 8]
+
+
+def test_the_bar_counts_rounds_and_says_what_was_written(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(on_policy, "QUIET_SECONDS", 0)
+    two.grpo(World(), epochs=2, path=tmp_path / "run.safetensors")
+    said = capsys.readouterr().err
+    assert "4/4" in said and "reward=" in said
+    two.grpo(World(), epochs=2, progress=False)
+    assert not capsys.readouterr().err
+
+
 def stepped(prompts: list[list[int]], earned, *, end: int | None = two.END, tilt=None):
     """A policy before and after one update without weight decay on answers to the prompts, and these."""
     policy = two.gpt()
@@ -166,6 +193,7 @@ def test_prompts_of_different_lengths_learn_as_each_by_itself():
         (dict(parts=0), r"parts \(0\) must be at least 1"),
         (dict(epochs=3), r"steps \(8\) of epochs \(3\)"),
         (dict(every=0), r"every \(0\) must be at least 1"),
+        (dict(evaluate_every=0), r"evaluate_every \(0\) must be at least 1"),
     ],
 )
 def test_what_does_not_fit_is_refused(call, message):
