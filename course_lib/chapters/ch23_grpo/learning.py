@@ -89,7 +89,7 @@ def to_best(
 
     settings = Settings(steps=rounds * epochs, lr=lr, warmup=0, weight_decay=0, clip=math.inf)
     loss = partial(on_answers, loss=partial(grpo_loss, clip=clip), beta=world.beta, reweigh=reweigh)
-    on_policy.train(Update(policy, settings, loss=loss), write, epochs=epochs, seed=seed)
+    on_policy.train(Update(policy, settings, loss=loss), write, epochs=epochs, seed=seed, progress=False)
     log_probs = torch.stack([*listed, policy.listed().detach()])
     return Way(exact_kl(log_probs, world.best.expand_as(log_probs)), log_probs)
 
@@ -101,7 +101,7 @@ def settles(
     advantages: Advantages = group_advantages,
     reweigh: bool = False,
     steps: int = 4000,
-    rate: float = 0.5,
+    rate: float = 0.1,
 ) -> Float[Tensor, " K"]:
     """log π at which the mean gradient of the first update on fresh answers is 0: where GRPO would end with endless
     groups of G. No answer is drawn: every group that there can be counts with its probability.
@@ -122,7 +122,7 @@ def settles(
         brings = shares @ earned / G
         pulled = reference_pull(policy, world.reference, reweigh)
         drift = brings - policy.exp() * brings.sum() - world.beta * pulled
-        logits = logits + rate * drift
+        logits = logits + rate * drift / policy.exp()  # the natural gradient: corners do not slow it down
     if drift.abs().max() > 1e-6:
         raise ArithmeticError(f"the gradient is still {float(drift.abs().max()):.1e} after {steps} steps; give more")
     return logits.log_softmax(0)
@@ -214,7 +214,7 @@ def past_ceiling(
     model.eval()
     settings = Settings(steps=rounds * epochs, lr=lr, weight_decay=0)
     update = Update(model, settings, loss=partial(on_answers, loss=loss, beta=beta))
-    run = on_policy.train(update, write, epochs=epochs, seed=seed)
+    run = on_policy.train(update, write, epochs=epochs, seed=seed, progress=False)
     if run.interrupted:
         raise KeyboardInterrupt
     return run

@@ -29,6 +29,8 @@ HALF = {"memory": lambda values: values[:, :, 1:] * np.array([0.5, 1])[:, None]}
 HALF |= {"operations": lambda values: values[:, :, 1:] * np.array([0.45, 1])[:, None]}
 DISPLACED = {"fell": same(0.1, 0.3, 0.4, 0.5), "worse": same(0.0, 0.1, 0.2, 0.3)}
 ENOUGH_POEMS = {"accuracy": same(1, 0.8, 0.8), "accuracy_new": same(0.51, 0.6, 0.6), "reward": same(2.3, 2.4, 2.8, 2.7)}
+BEYOND = {"sampled": same([0.4, 0.9], [0.2, 0.9], [0.6, 0.95], [0.2, 0.9], [0.5, 0.9]), "greedy": 0.96}
+SETTLED = {"kl": same(0.26, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)}
 
 # Changes to the recorded figures, by claim: name → new value of every seed (a function gets the recorded values).
 REFUTED = {
@@ -208,6 +210,11 @@ REFUTED = {
     "C29c": [HALF | {"memory": 1.0}, HALF | {"operations": 2.0}],
     "C29d": [DISPLACED | {"fell": same(0.1, 0.01, 0.01, 0.02)}, DISPLACED | {"worse": 0.0}],
     "C29e": [ENOUGH_POEMS | {"accuracy_new": 0.48}, ENOUGH_POEMS | {"reward": 2.3}],
+    "C30c": [{"sampled": same([0.4, 0.55], [0.2, 0.9], [0.6, 0.95], [0.2, 0.9], [0.5, 0.9])}],
+    "C30d": [
+        SETTLED | {"kl": same(5e-4, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)},
+        SETTLED | {"kl": same(0.26, 0.045, 0.005, 1e-4, 2e-3, 0.56, 0.05, 0.005)},
+    ],
     "C17": [{"after": 0.4, "alone": 0.45}],
     "C17b": [{"linear": 0.9, "after": 0.85}],
     "C17c": [{"captions": 0.5}, {"captions": same(0.8, 0.76, 0.9, 0.77, 0.8)}],
@@ -359,6 +366,16 @@ PARTLY = {
     ],
     "C29d": [DISPLACED | {"fell": 0.3}, DISPLACED | {"worse": same(0, 0.05, 0.05, 0.1)}],
     "C29e": [ENOUGH_POEMS | {"accuracy": 0.6}, ENOUGH_POEMS | {"accuracy_new": 0.6}],
+    "C30c": [
+        BEYOND | {"sampled": same([0.4, 0.9], [0.2, 0.9], [0.6, 0.95], [0.2, 0.9], [0.5, 0.6])},
+        BEYOND | {"greedy": same([0.9, 0.96], [0.9, 0.6], [1, 1], [0, 1], [0.5, 1])},
+    ],
+    "C30d": [
+        SETTLED | {"kl": same(0.26, 0.045, 0.005, 2e-3, 1e-4, 0.56, 0.05, 0.005)},
+        SETTLED | {"kl": same(0.26, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 5e-4)},
+        SETTLED | {"kl": same(5e-3, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)},
+        SETTLED | {"kl": lambda values: SETTLED["kl"](values) + 0.01 * (np.arange(len(values)) == 0)[:, None] / 2},
+    ],
 }
 HOLDS = {
     "C11": [
@@ -416,6 +433,8 @@ HOLDS = {
     "C29c": [HALF],
     "C29d": [DISPLACED],
     "C29e": [ENOUGH_POEMS],
+    "C30c": [BEYOND],
+    "C30d": [SETTLED],
 }
 
 
