@@ -1,6 +1,6 @@
 """Figures of chapter 23: a group and its pushes, estimators of KL, what claims measured.  Numbers in, Figure out.
 
-G answers · K of the triangle.
+G answers · K of the triangle · C kinds of demonstrators.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,9 @@ from course_lib.widgets.style import CMAPS, COLORS
 
 BLANK = "#D5DADF"
 INKS = ("Q", "K", "V", "image")
-SHADES = ("Q", "K", "GRPO", "image", "resampler", "SFT")
+STATES = ("权重", "梯度", "Adam", "激活")
+WORK = ("写", "评", "学")
+TINTS = ("Q", "V", "K", "image")
 
 
 def signed(number: float, digits: int = 2) -> str:
@@ -102,3 +104,107 @@ def plot_estimators(
     beside.set(ylabel="损失对 logit 的平均梯度")
     figure.legend(*beside.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=11)
     return figure
+
+
+def plot_past(
+    names: Sequence[str], shares: Sequence[float], right: Mapping[str, Float[np.ndarray, "seeds C 2"]]
+) -> Figure:
+    """A panel a way to answer: by demonstrator the share right before and after GRPO, bars the mean, dots the seeds, a
+    black line how often the demonstrator is right."""
+    figure, axes = plt.subplots(1, len(right), figsize=(8.2, 3.7), sharey=True)
+    places = np.arange(len(names))
+    for axis, (how, values) in zip(np.atleast_1d(axes), right.items()):
+        for at, (label, colour) in enumerate((("SFT 以后", "SFT"), ("GRPO 以后", "GRPO"))):
+            _bars(axis, places + 0.4 * at - 0.2, values[..., at], COLORS[colour], label, 0.36)
+        for place, share in zip(places, shares):
+            axis.plot([place - 0.42, place + 0.42], [share, share], color=COLORS["ink"], lw=2.2)
+        axis.plot([], [], color=COLORS["ink"], lw=2.2, label="示范者")
+        axis.set_xticks(places, list(names), fontsize=10)
+        axis.set(ylim=(0, 1.06), title=how)
+    np.atleast_1d(axes)[0].set_ylabel("没见过的题，答对的份额")
+    figure.legend(*np.atleast_1d(axes)[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def plot_sizes(
+    sizes: Sequence[int],
+    right: Float[np.ndarray, "seeds sizes"],
+    before: float,
+    taught: Float[np.ndarray, "seeds sizes parts"],
+) -> Figure:
+    """Left the share right after equally many answers by size of the group; right the share of groups whose answers
+    earn different rewards, in the first and the last part of the training."""
+    figure, (axis, beside) = plt.subplots(1, 2, figsize=(8.0, 3.5))
+    places = np.arange(len(sizes))
+    _bars(axis, places, right, COLORS["GRPO"], None, 0.6)
+    for place, mean in zip(places, right.mean(0)):
+        axis.text(place, 0.03, f"{mean:.0%}", ha="center", color=COLORS["paper"], fontsize=12)
+    axis.axhline(before, color=COLORS["SFT"], ls="--", label=f"出发时 {before:.0%}")
+    axis.set(ylim=(0, 1.06), ylabel="没见过的题，答对的份额")
+    axis.legend(loc="upper left", fontsize=11)
+    for part, ls, name in ((0, "-", "起初"), (-1, ":", "最后")):
+        beside.plot(places, taught[..., part].mean(0), "o", ls=ls, color=COLORS["K"], label=name)
+    beside.set(ylim=(0, 1.06), ylabel="有高有低的组")
+    beside.legend(loc="lower right", fontsize=11)
+    for each in (axis, beside):
+        each.set_xticks(places, [str(size) for size in sizes])
+        each.set_xlabel("一组几个回答（总数不变）")
+    return figure
+
+
+def plot_costs(
+    ways: Sequence[str],
+    memory: Float[np.ndarray, "ways 4"],
+    work: Float[np.ndarray, "ways 3"],
+) -> Figure:
+    """Left megabytes by kind, right operations of a step by what they are for; a bar a method."""
+    figure, axes = plt.subplots(1, 2, figsize=(8.0, 3.5))
+    for axis, table, kinds, label in zip(axes, (memory, work), (STATES, WORK), ("兆字节", "一步的运算，十亿次")):
+        below = np.zeros(len(ways))
+        for kind, tint, column in zip(kinds, TINTS, table.T):
+            axis.bar(range(len(ways)), column, 0.6, bottom=below, color=COLORS[tint], label=kind)
+            below += column
+        for place, total in enumerate(below):
+            axis.text(place, total * 1.01, f"{total:.3g}", ha="center", va="bottom", fontsize=11.5)
+        axis.set_xticks(range(len(ways)), list(ways))
+        axis.set(ylabel=label, ylim=(0, 1.38 * below.max()))
+        axis.legend(loc="upper right", ncols=2, fontsize=10.5, handlelength=1)
+    return figure
+
+
+def plot_poems(
+    names: Sequence[str],
+    panels: Mapping[str, tuple[Float[np.ndarray, "seeds shares"], Float[np.ndarray, "seeds shares"]]],
+    poets: Float[np.ndarray, " shares"],
+) -> Figure:
+    """A panel a way to begin: each share before and after GRPO, dots the seeds after, a cross the poets' own."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(8.2, 3.9), sharey=True)
+    places = -np.arange(len(names))
+    for axis, (title, (before, after)) in zip(np.atleast_1d(axes), panels.items()):
+        for y, start, end in zip(places, before.mean(0), after.mean(0)):
+            axis.annotate(
+                "", (end, y), (start, y), arrowprops={"arrowstyle": "-|>", "lw": 2, "color": COLORS["GRPO"]}, zorder=1
+            )
+        axis.plot(before.mean(0), places, "o", ms=8, color=COLORS["SFT"], label="以前")
+        for at, seed in enumerate(after):
+            label = "GRPO 以后" if at == 0 else None
+            axis.plot(seed, places, "o", ms=6, color=COLORS["GRPO"], mfc=COLORS["paper"], label=label, zorder=3)
+        axis.plot(poets, places, "x", ms=8, mew=2, color=COLORS["ink"], label="诗人自己的诗")
+        axis.set(xlim=(-0.03, 1.03), title=title, xlabel="份额")
+        axis.grid(axis="x")
+    np.atleast_1d(axes)[0].set_yticks(places, list(names))
+    figure.legend(*np.atleast_1d(axes)[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _bars(
+    axis: plt.Axes,
+    places: np.ndarray,
+    values: Float[np.ndarray, "seeds n"],
+    colour: str,
+    name: str | None,
+    width: float,
+) -> None:
+    axis.bar(places, values.mean(0), width, color=colour, label=name)
+    for seed in values:
+        axis.plot(places, seed, "o", ms=4, color=COLORS["ink"], mfc=COLORS["paper"])
