@@ -94,7 +94,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"rounds": [2, 1], "lr": 5e-4, "n": 16},
-    full={"rounds": [60, 40], "lr": 5e-4, "n": 256},
+    full={"rounds": [60, 30], "lr": 1e-3, "n": 256},
     quick_seeds=(0,),
     labels={
         "poets": "诗人自己的诗：格式、五言、押韵、平仄、不重字、相邻两字不同、最常见的韵脚、重复的字、抄来的句子",
