@@ -452,7 +452,7 @@ PARTLY = {
         SETTLED | {"kl": same(0.26, 0.045, 0.005, 2e-3, 1e-4, 0.56, 0.05, 0.005)},
         SETTLED | {"kl": same(0.26, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 5e-4)},
         SETTLED | {"kl": same(5e-3, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)},
-        SETTLED | {"kl": lambda values: SETTLED["kl"](values) + 0.01 * (np.arange(len(values)) == 0)[:, None] / 2},
+        SETTLED | {"kl": lambda values: SETTLED["kl"](values) + 0.003 * (np.arange(len(values)) == 0)[:, None]},
     ],
 }
 HOLDS = {
