@@ -80,6 +80,23 @@ class TokenPolicy(nn.Module):
         self.table[reached] = mass[reached].log() - mass[reached].sum(-1, keepdim=True).log()
 
 
+class TokenCritic(nn.Module):
+    """ids [B T] -> V [B T 1] after each token: a table with a number for each beginning that the policy knows.
+
+    0 before training, as posttraining.ppo's Critic is, and always after L tokens, where nothing more comes.
+    """
+
+    def __init__(self, policy: TokenPolicy):
+        super().__init__()
+        self.rows = policy.rows
+        self.table = nn.Parameter(torch.zeros_like(policy.table[:, 0]))
+
+    def forward(
+        self, ids: Int[Tensor, "B T"], *, is_token: Bool[Tensor, "B T"] | None = None
+    ) -> Float[Tensor, "B T 1"]:
+        return torch.cat([self.table, torch.zeros_like(self.table[:1])])[self.rows(ids)][..., None]
+
+
 def state_values(policy: TokenPolicy, rewards: Float[Tensor, "K N"]) -> Float[Tensor, "K N"]:
     """V(s) before each token of each answer: the mean, over all answers that begin so, of what the rest still brings.
 

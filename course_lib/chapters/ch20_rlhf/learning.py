@@ -19,44 +19,19 @@ from course_lib.posttraining.grpo import centred_rewards
 from course_lib.posttraining.log_probs import is_target
 from course_lib.posttraining.reinforce import beyond_the_others, reinforce
 from course_lib.posttraining.rollout import write_answers
+from course_lib.toys.syllables import END as END
+from course_lib.toys.syllables import SYLLABLES as SYLLABLES
+from course_lib.toys.syllables import policy_of, rewards_of, turns
+from course_lib.toys.syllables import read as read
 from course_lib.toys.token_mdp import TokenPolicy, TokenReader, at_the_end, state_values
 from course_lib.training.step import Settings, Update
 
-SYLLABLES = "止平仄"
-END = SYLLABLES.index("止")
-LONGEST = 5
 GROUP = 4
 NOISE = 0.5  # of a poor critic, in standard deviations of the rewards
 FAR = 10.0  # far above every reward
 BASELINES = ("none", "mean", "value", "others", "far", "group")
 LEARNING = ("none", "others", "value")
 CRITICS = ("exact", "noisy", "constant")
-
-
-def policy_of(seed: int, longest: int = LONGEST) -> TokenPolicy:
-    """A policy with chance logits: it has its habits, good and bad."""
-    policy = TokenPolicy(len(SYLLABLES), longest, end=END)
-    chance = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        policy.table.normal_(generator=chance)
-    return policy
-
-
-def turns(ids: Int[Tensor, "B T"]) -> Float[Tensor, " B"]:
-    """Places where the next syllable is the other one; the prompt ids[:, 0] is not read."""
-    before, after = ids[:, 1:-1], ids[:, 2:]
-    return ((before != after) & (before != END) & (after != END)).sum(1).double()
-
-
-def read(ids: Int[Tensor, "B T"]) -> list[str]:
-    """平仄止, up to the first 止."""
-    texts = ("".join(SYLLABLES[i] for i in row[1:]) for row in ids.tolist())
-    return [text[: text.index("止") + 1] if "止" in text else text for text in texts]
-
-
-def rewards_of(policy: TokenPolicy) -> Float[Tensor, " K"]:
-    """What each of its answers earns, in the order of `answers`."""
-    return turns(policy.answers()[0])
 
 
 def expected(policy: TokenPolicy) -> Float[Tensor, ""]:

@@ -30,7 +30,37 @@ HALF |= {"operations": lambda values: values[:, :, 1:] * np.array([0.45, 1])[:, 
 DISPLACED = {"fell": same(0.1, 0.3, 0.4, 0.5), "worse": same(0.0, 0.1, 0.2, 0.3)}
 ENOUGH_POEMS = {"accuracy": same(1, 0.8, 0.8), "accuracy_new": same(0.51, 0.6, 0.6), "reward": same(2.3, 2.4, 2.8, 2.7)}
 BEYOND = {"sampled": same([0.4, 0.9], [0.2, 0.9], [0.6, 0.95], [0.2, 0.9], [0.5, 0.9]), "greedy": 0.96}
+BY_GROUP = {"sampled": same(0.7, 0.75, 0.8, 0.8, 0.78)}
+# reward, form, five, rhyme, tone, variety, distinct, one end, repeated, copied: before and after, by what is given
+WRITES = [1.7, 1, 0.3, 0.6, 0.7, 0.35, 0.91, 0.03, 0.05, 0], [2, 1, 0.3, 0.85, 0.75, 0.35, 0.91, 0.08, 0.05, 0]
+GIVEN_TWO = [1.5, 1, 0.2, 0.6, 0.7, 0.3, 0.9, 0.04, 0.05, 0], [2.3, 1, 0.9, 0.9, 0.7, 0.7, 0.97, 0.17, 0.02, 0]
+SINGS = {"shown": same(WRITES, GIVEN_TWO), "poets": same(1, 0.3, 0.8, 0.75, 0.55, 0.9, 0.03, 0.03, 0)}
+
+
+def sings_but(name, value, way=0):
+    """SINGS, but for one figure of the poet after GRPO."""
+    names = ["reward", "form", "five", "rhyme", "tone", "variety", "distinct", "one end", "repeated", "copied"]
+    shown = np.array([WRITES, GIVEN_TWO])
+    shown[way, 1, names.index(name)] = value
+    return SINGS | {"shown": same(shown)}
+
+
+LEAN = {"memory": same([3, 2, 4, 4], [2, 1, 2, 2], [1, 1, 2, 2])}
+LEAN |= {"operations": same([2, 2, 6], [2, 1, 3], [2, 0, 3])}
 SETTLED = {"kl": same(0.26, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)}
+FOUR = {"memory": same([1, 1, 2, 1], [1, 1, 2, 1], [1, 0, 0, 0], [1, 0, 0, 0])}
+FOUR |= {"operations": same(1, 1, 0.9, 0.9, 6), "seconds": same(3, 1, 1, 1, 3)}
+HACKED = {"rhyme": same(0.6, 0.9, 0.75, 0.7), "one_end": same(0.03, 0.3, 0.08, 0.4), "kl": same(0, 8, 2, 9)}
+HACKED |= {"distinct": same(0.91, 0.86, 0.9, 0.8), "paid": same(0.9, 0.8, 0.95), "true": same(0.9, 0.8, 0.7)}
+
+
+BY_LR = [0.2, 0.6, 0.9, 0.8]
+
+
+def swept(*rows):
+    """The rows of the clips by learning rate, the same for each β."""
+    return same(*(np.array(row)[:, None] for row in rows))
+
 
 # Changes to the recorded figures, by claim: name → new value of every seed (a function gets the recorded values).
 REFUTED = {
@@ -199,6 +229,17 @@ REFUTED = {
     "C18": [{"right": same([0.5, 0.6], [0.7, 0.7])}],
     "C18b": [{"right_by_size": 0.5}, {"right_by_size": same([0.3] * 4, [0.6] * 4, [0.5] * 4, [0.6] * 4)}],
     "C18c": [{"right": same(0.8, 0.7, 0.74, 0.9)}],
+    "C28": [
+        FOUR | {"memory": same(*[[1, 1, 2, 1]] * 4)},
+        FOUR | {"memory": same([1, 1, 2, 0], [1, 1, 2, 0], [2, 0, 0, 0], [2, 0, 0, 0])},
+        FOUR | {"operations": same(9, 1, 1, 1, 6)},
+    ],
+    "C28b": [
+        {"way": swept(*([share] * 4 for share in (0.1, 0.3, 0.5, 0.9, 0)))},
+        {"way": swept(*[BY_LR] * 5)},
+    ],
+    "C28c": [HACKED | {"rhyme": same(0.6, 0.62, 0.6, 0.6)}, HACKED | {"one_end": 0.03, "distinct": 0.91}],
+    "C28d": [{"three": same(1e-4, 1e-9, 0.02, 0.005, 0.002)}, {"three": same(0.01, 0.008, 0.02, 0.005, 0.002)}],
     "C29": [
         TO_THE_BEST | {"endless": same([2e-3, 1e-8, 0.3, 0.1], [1e-7, 1e-5, 0.9, 0.1])},
         TO_THE_BEST | {"endless": same([1e-9, 1e-8, 0.3, 0.1], [1e-7, 0.1, 0.9, 0.1])},
@@ -210,6 +251,12 @@ REFUTED = {
     "C29c": [HALF | {"memory": 1.0}, HALF | {"operations": 2.0}],
     "C29d": [DISPLACED | {"fell": same(0.1, 0.01, 0.01, 0.02)}, DISPLACED | {"worse": 0.0}],
     "C29e": [ENOUGH_POEMS | {"accuracy_new": 0.48}, ENOUGH_POEMS | {"reward": 2.3}],
+    "C30": [BY_GROUP | {"sampled": same(0.8, 0.8, 0.79, 0.7, 0.6)}],
+    "C30e": [sings_but("rhyme", 0.79), sings_but("distinct", 0.8), sings_but("one end", 0.31)],
+    "C30b": [
+        LEAN | {"memory": same([3, 2, 4, 4], [3, 2, 4, 3], [1, 1, 2, 2])},
+        LEAN | {"operations": same([2, 2, 6], [2, 2, 6], [2, 0, 3])},
+    ],
     "C30c": [{"sampled": same([0.4, 0.55], [0.2, 0.9], [0.6, 0.95], [0.2, 0.9], [0.5, 0.9])}],
     "C30d": [
         SETTLED | {"kl": same(5e-4, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)},
@@ -352,6 +399,16 @@ PARTLY = {
     "C27": [{"listed": NOISY, "poems": 0.6}],
     "C27b": [{"listed_true": falls(11), "poems_true": rises(11)}],
     "C27c": [{"true": lambda values: np.concatenate([rises(6)(values[:1]), falls(6)(values[1:])]), "chance_true": 3.0}],
+    "C28": [
+        FOUR | {"seconds": same(1, 1, 0.9, 0.9, 6)},
+        FOUR | {"memory": same([1, 1, 2, 0], [1, 1, 2, 0], [1.2, 0, 0, 0], [1.2, 0, 0, 0])},
+    ],
+    "C28b": [
+        {"way": swept(*[BY_LR] * 4, [0.1, 0.6, 0.95, 0.9])},
+        {"way": swept([0.2, 0.2, 0.3, 0.3], *[BY_LR] * 3, [0.2, 0.6, 0.5, -0.3])},
+    ],
+    "C28c": [HACKED | {"true": same(0.9, 0.8, 0.9)}, HACKED | {"kl": same(0, 8, 6, 9)}],
+    "C28d": [{"three": same(0.01, 1e-4, 0.02, 0.005, 0.002)}, {"three": same(0.01, 1e-9, 1e-6, 0.005, 0.002)}],
     "C29": [
         TO_THE_BEST | {"pairs": same([0.1, 0.01, 1e-3, 1e-4], [0.5, 0.1, 0.01, 2e-3])},
         TO_THE_BEST | {"endless": same([1e-9, 1e-8, 0.3, 1e-3], [1e-7, 1e-5, 0.9, 0.1])},
@@ -366,6 +423,27 @@ PARTLY = {
     ],
     "C29d": [DISPLACED | {"fell": 0.3}, DISPLACED | {"worse": same(0, 0.05, 0.05, 0.1)}],
     "C29e": [ENOUGH_POEMS | {"accuracy": 0.6}, ENOUGH_POEMS | {"accuracy_new": 0.6}],
+    "C30": [
+        BY_GROUP | {"sampled": same(0.78, 0.75, 0.8, 0.8, 0.8)},
+        BY_GROUP | {"sampled": same(0.7, 0.75, 0.8, 0.8, 0.85)},
+    ],
+    "C30e": [
+        sings_but("form", 0.96),
+        sings_but("five", 0.4),
+        sings_but("tone", 0.6),
+        sings_but("variety", 0.2),
+        sings_but("distinct", 0.85),
+        sings_but("one end", 0.2),
+        sings_but("repeated", 0.08),
+        sings_but("copied", 0.02),
+        sings_but("five", 0.4, way=1),
+    ],
+    "C30b": [
+        LEAN | {"memory": same([3, 2, 4, 4], [3, 1, 2, 2], [1, 1, 2, 2])},
+        LEAN | {"memory": same([3, 2, 4, 4], [2, 1, 2, 5], [1, 1, 2, 2])},
+        LEAN | {"operations": same([2, 2, 6], [2, 1, 5], [2, 0, 3])},
+        LEAN | {"operations": same([2, 2, 6], [2, 1, 3], [2, 1, 3])},
+    ],
     "C30c": [
         BEYOND | {"sampled": same([0.4, 0.9], [0.2, 0.9], [0.6, 0.95], [0.2, 0.9], [0.5, 0.6])},
         BEYOND | {"greedy": same([0.9, 0.96], [0.9, 0.6], [1, 1], [0, 1], [0.5, 1])},
@@ -374,7 +452,7 @@ PARTLY = {
         SETTLED | {"kl": same(0.26, 0.045, 0.005, 2e-3, 1e-4, 0.56, 0.05, 0.005)},
         SETTLED | {"kl": same(0.26, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 5e-4)},
         SETTLED | {"kl": same(5e-3, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)},
-        SETTLED | {"kl": lambda values: SETTLED["kl"](values) + 0.01 * (np.arange(len(values)) == 0)[:, None] / 2},
+        SETTLED | {"kl": lambda values: SETTLED["kl"](values) + 0.003 * (np.arange(len(values)) == 0)[:, None]},
     ],
 }
 HOLDS = {
@@ -428,13 +506,20 @@ HOLDS = {
     "C27": [{"listed": NOISY, "poems": same(0.52, 0.57, 0.7)}],
     "C27b": [{"listed_true": falls(11), "poems_true": falls(11)}],
     "C27c": [{"true": falls(6), "chance_true": rises(6)}],
+    "C28": [FOUR],
+    "C28b": [{"way": swept(*[BY_LR] * 4, [0.2, 0.6, 0.7, -0.3])}],
+    "C28c": [HACKED],
+    "C28d": [{"three": same(0.01, 1e-9, 0.02, 0.005, 0.002)}],
     "C29": [TO_THE_BEST],
     "C29b": [TURNED],
     "C29c": [HALF],
     "C29d": [DISPLACED],
     "C29e": [ENOUGH_POEMS],
+    "C30": [BY_GROUP],
+    "C30b": [LEAN],
     "C30c": [BEYOND],
     "C30d": [SETTLED],
+    "C30e": [SINGS],
 }
 
 

@@ -5,13 +5,10 @@ DPO's policy and reference (Rafailov et al. 2023, arXiv:2305.18290), PPO's actor
 Bytes are counted, not sampled, and operations by torch's FlopCounterMode: no clock is read.  Chapter 22.
 """
 
-from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 
 import torch
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from course_lib.course.claims.core import Claim, Summary, Verdict
 from course_lib.models.gpt2 import GPT2, GPT2Config
@@ -22,50 +19,8 @@ from course_lib.posttraining.ppo import judge as judged
 from course_lib.posttraining.reference import Reference
 from course_lib.posttraining.reward_model import RewardModel
 from course_lib.posttraining.rollout import roll_out
+from course_lib.toys.model_costs import CONFIGS, memory, operations
 from course_lib.training.step import Settings, Update
-
-CONFIGS = (  # small, wide, and as the zoo's poet, whose vocabulary is most of it
-    GPT2Config(n_vocab=256, context=128, d_model=64, n_layers=2),
-    GPT2Config(n_vocab=1000, context=128, d_model=192, n_layers=4),
-    GPT2Config(n_vocab=3349, context=128, d_model=120, n_layers=3),
-)
-KINDS = ("weights", "gradients", "Adam", "activations")
-
-
-def in_megabytes(*tensors: Tensor) -> float:
-    return sum(each.numel() * each.element_size() for each in tensors) / 1e6
-
-
-def kept(forward: Callable[[], Tensor], weights: list[nn.Parameter]) -> float:
-    """Megabytes that a forward pass keeps for its gradient, each storage once, without the weights themselves."""
-    sizes, known = {}, {each.untyped_storage().data_ptr() for each in weights}
-    held = []  # else a freed tensor's address is taken again
-
-    def pack(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in known:
-            held.append(tensor)
-            sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        forward()
-    return sum(sizes.values()) / 1e6
-
-
-def memory(models: list[nn.Module], update: Update, forward: Callable[[], Tensor]) -> list[float]:
-    """Megabytes of each of KINDS, after an update: what learns and what does not, each once."""
-    every = [*{id(p): p for model in models for p in model.parameters()}.values()]
-    learns = [p for p in every if p.requires_grad]
-    state = [each for p in learns for each in update.optimizer.state[p].values()]
-    return [in_megabytes(*every), in_megabytes(*learns), in_megabytes(*state), kept(forward, every)]
-
-
-def operations(work: Callable[[], object]) -> float:
-    """10⁹ multiplications and additions of matrix products."""
-    with FlopCounterMode(display=False) as counter:
-        work()
-    return counter.get_total_flops() / 1e9
 
 
 def of_dpo(config: GPT2Config, n: int, length: int, seed: int) -> tuple[list[float], list[float]]:
