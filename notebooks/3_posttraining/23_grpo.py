@@ -42,7 +42,8 @@
 # | 符号 | 意思 | 形状或大小 |
 # |---|---|---|
 # | $G$ | 一个问题写几个回答 | 至少 2 |
-# | $o_i$、$\lvert o_i\rvert$ | 第 i 个回答；它有几个词元 | |
+# | $i$、$t$ | 第几个回答；它的第几个词元 | |
+# | $o_i$ | 第 i 个回答；夹在竖线里，是它有几个词元 | |
 # | $r_i$ | 它的分数 | 一个回答一个数 |
 # | $A_i$ | 它的优势，全部词元共用 | 一个回答一个数 |
 # | $\pi_{\text{old}}$ | 写这批回答时的策略 | 0 到 1 |
@@ -62,11 +63,14 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
-from course_lib.chapters.ch23_grpo import estimators, learning
+from course_lib import zoo
+from course_lib.chapters.ch23_grpo import estimators, learning, poems
 from course_lib.chapters.ch23_grpo import figures as plots
 from course_lib.chapters.ch23_grpo.pushes import pushes
 from course_lib.chapters.ch23_grpo.whole_figure import Sizes, plot_grpo
-from course_lib.lesson import check, exercise, show_erratum, show_figure, show_source, start
+from course_lib.course.claims import figures_of, load_record
+from course_lib.data.real.poems import EDGE, MARKS, vocabulary
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
 from course_lib.posttraining.dr_grpo import dr_advantages
 from course_lib.posttraining.grpo import group_advantages, grpo_loss, kl_penalty
 from course_lib.posttraining.kl import exact_kl, k1, k2, k3
@@ -76,6 +80,7 @@ from course_lib.toys.sums_answers import LONGEST, accuracy
 from course_lib.toys.three_answers import three_answers
 from course_lib.widgets import Knob, explore
 from course_lib.widgets.live_triangle import live_triangle
+from course_lib.widgets.live_versions import live_versions
 
 start("23")
 
@@ -128,7 +133,7 @@ print(f"每个参数 {with_critic} 字节 → {without} 字节，省 {1 - withou
 # A_i=\frac{r_i-\text{组平均}}{\text{组标准差}}
 # $$
 #
-# 四个分数 0、0、1、1：平均 0.5；离平均各 0.5，平方和 1，除以 $G-1=3$，开方得 0.577。所以 $A$ 是 ∓0.5 ÷ 0.577 = ∓0.866。一个回答的全部词元，共用这一个数。
+# 四个分数 0、0、1、1：平均 0.5；离平均各 0.5，平方和 1，除以 $G-1=3$，开方得 0.577。所以 $A_i$ 是 ∓0.5 ÷ 0.577 = ∓0.866。一个回答的全部词元，共用这一个数。
 
 # %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
 r = rewards[0]
@@ -266,7 +271,7 @@ show_source(grpo_loss)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 分母：谁的词元更重
 #
-# 除以 $|o_i|$，每个**回答**一样重，长回答的**词元**就轻。同是 $A=-1$ 的错，10 个词元时每个挨 −0.1，1,000 个时只挨 −0.001。
+# 除以 $|o_i|$，每个**回答**一样重，长回答的**词元**就轻。同是 $A_i=-1$ 的错，10 个词元时每个挨 −0.1，1,000 个时只挨 −0.001。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 SCORES, AFTER = [1, 0, 0, 1], {"刚写完": False, "走过几步": True}
@@ -308,7 +313,7 @@ explore(
 #
 # - **Dr. GRPO**（Liu 等，2025）：两个除法都去掉。作者看到，除以长度使错的回答越写越长。
 # - **DAPO**（Yu 等，2025）：每个词元一样重；上界放宽到 1.28，让少见的词涨得起来；扔掉同分的组；超长扣分；不要 KL。
-# - **GSPO**（Zheng 等，2025）：比率也按整个回答，开 $|o|$ 次方，裁剪宽只有万分之三四。
+# - **GSPO**（Zheng 等，2025）：比率也按整个回答，开 $|o_i|$ 次方，裁剪宽只有万分之三四。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 比率该按词元还是按回答？讲义写的是整个回答：
@@ -764,6 +769,12 @@ check("23-grpo-7-next", next_answer)
 # ## 证据与考据
 
 # %% [markdown]
+# ### 停在哪里，省了什么，一组几个
+
+# %%
+show_claim("C30d")
+
+# %% [markdown]
 # ### 谁写的，除以几
 
 # %%
@@ -771,6 +782,9 @@ show_erratum("K23-3")
 
 # %%
 show_erratum("K23-4")
+
+# %% [markdown]
+# 同分的组，在单精度里也该正好是 0：
 
 # %%
 show_erratum("K23-5")
@@ -783,6 +797,9 @@ show_erratum("K23-6")
 
 # %%
 show_erratum("K23-7")
+
+# %% [markdown]
+# 分母和模型的个数，也各有说法：
 
 # %%
 show_erratum("K23-8")
