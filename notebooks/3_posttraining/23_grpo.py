@@ -118,7 +118,7 @@ with_critic, without = 2 * learns + frozen, learns + frozen  # 策略、评论�
 print(f"每个参数 {with_critic} 字节 → {without} 字节，省 {1 - without / with_critic:.0%}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 何况评论家起先什么也不懂，要拿许多回答才教得会。可是这道题写了四个，两个对：**四个的平均就是对这道题的预料**。这就是 **GRPO**（group relative policy optimization，组相对策略优化；DeepSeekMath，2024）。
+# 何况评论家起先什么也不懂，要拿许多回答才教得会。可是这道题写了四个，两个对：**四个的平均就是对这道题的预料**。这就是**组相对策略优化**（group relative policy optimization，GRPO；DeepSeekMath，2024）。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -206,7 +206,7 @@ for G in (2, 8, 64):
     print(f"G = {G:2}，有对有错 " + "  ".join(f"{share:4.0%}" for share in useful))
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 没有高低，就没有消息：房间给的正好是 0。太难的题一个也不对，太易的全对，都白写。组大一点，难题里才碰得上对的。DAPO 把这样的组扔掉重抽，叫动态抽样。
+# 没有高低，就没有消息：房间给的正好是 0。太难的题一个也不对，太易的全对，都白写。组大一点，难题里才碰得上对的。DAPO 把这样的组扔掉重抽，叫**动态抽样**（dynamic sampling）。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -557,12 +557,81 @@ for name, cause in CAUSES.items():
     print(f"{told}　到 π* 的 KL {float(exact_kl(there, WORLD.best)):.4f}　{name}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 三样各推开一点。标准差小于 1，除以它等于把分数放大，β 就显得小，于是走过头。k3 的梯度是另一个 KL 的。把自己算进平均，分数缩成 $1-1/G$，退回一点。三样都去掉，正好到 π*。
+# 三样各推开一点。标准差小于 1，除以它等于把分数放大，β 就显得小，于是走过头。k3 的梯度是另一个 KL 的。把自己算进平均，分数缩成 $1-1/G$，退回一点。三样都去掉，正好到 π*。真的抽样训练五个种子，也停在算出来的地方；裁剪只改快慢，不改终点（卡片 C30d 在文末）。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
 # 停 1.5 分钟。先照默认走，再关“除以标准差”。常问：“到不了 π*，GRPO 就错了吗？”答：β 本来就是随手定的；要紧的是别把它的 β 和 PPO、DPO 的 β 当作一样大。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 一组几个，省了什么
+#
+# 每轮写 64 个回答：32 道题各两个，还是一道题写 64 个？
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+held = figures_of(load_record("C30b"))
+WAYS = ("PPO", "GRPO", "GRPO\nβ = 0")
+show_figure(
+    plots.plot_costs(WAYS, held["memory"].mean[1], held["operations"].mean[1]),
+    alt="四层、宽 192 的模型，同样多的回答。左：一步占的内存，"
+    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.0f} MB" for way, row in zip(WAYS, held["memory"].mean[1]))
+    + "。右：一步的运算，"
+    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.1f}" for way, row in zip(WAYS, held["operations"].mean[1])),
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 省的是评论家那一份：四层、宽 192 的模型，权重、梯度、Adam 合计从 72 MB 到 40 MB，连激活从 293 到 154；一步的运算从 65.6 到 36.6（十亿次）。β = 0 再省掉参考：内存少得不多，它本来就不求导；“评”那一遍不用了，运算到 28.6。卡片 C30、C30b 在文末。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟。先问哪一种好，再看右图。常问：“省下的内存能拿来做什么？”答：写更多的回答，或用更大的策略。内存与运算的图在网页上：PPO 293 MB，GRPO 154，β = 0 时 146。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 真的诗：押韵，以及没人料到的空子
+#
+# 小诗人由一句写八首，规则打分：押韵、平仄、不重字各 1。每轮 8 句 64 首，β = 0.005。
+#
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 课程训练的 `poet-grpo` 就是这样练了一百轮。十首，首句由种子抽，两个诗人用同一串随机数往下写：
+
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
+aligned = zoo.load("poet-grpo").eval()
+for one, other, was, now in poems.told_apart(aligned, n=10, seed=0):
+    print(f"以前 {was:.2f}　{one}\n以后 {now:.2f}　{other}\n")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 十首里五首的分高了，三首低了，平均从 1.38 到 1.55；“人”做了四首的韵脚。合规则的多了，通顺未必：规则看不见意思。
+#
+# 换你来：写一句，两个诗人轮流往下写。
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+letters = vocabulary()
+edge = letters.index(EDGE)
+live_versions(
+    {
+        "GRPO 以前": ("poet-plain", poems.reference(), "the zoo's poet"),
+        "GRPO 以后": ("poet-grpo", aligned, "the zoo's poet after GRPO on rhyme, tones and variety"),
+    },
+    letters,
+    name="23-poets",
+    licence="MIT",
+    about="写一句五个字或七个字，按运行：诗人在这一页里往下写。换一个诗人，它用同样的种子再写。↵ 是诗的边界。",
+    prompt="春风吹又生，",
+    start=[edge],
+    end=[edge],
+    breaks=list(dict.fromkeys(MARKS)),
+    lines=5,
+    temperature=0.8,
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟，先举手，再看“五言”那一行。可打开本章网页，请学生给一句，两个诗人各写一首。常问：“规则再加一条五言七言各半，行不行？”答：行，可是下一个空子你又想不到；所以要量没有奖励的东西，还要自己读样本。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -576,7 +645,7 @@ for name, cause in CAUSES.items():
 # | Dr. GRPO（2025-03） | Qwen2.5-Math-7B | 规则 | AIME 43.3%；错的回答不再越写越长 |
 # | GSPO（2025-07） | Qwen3-30B-A3B | 规则等 | 混合专家的训练稳住了 |
 #
-# 共同点：分数多由**规则**给，叫可验证的奖励：不怕追分追到奖励模型看走眼的地方，但规则没写的，它一样会钻。KL 越用越轻。
+# 共同点：分数多由**规则**给，叫**可验证的奖励**（verifiable reward）：不怕追分追到奖励模型看走眼的地方，但规则没写的，它一样会钻。KL 越用越轻。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -773,6 +842,9 @@ check("23-grpo-7-next", next_answer)
 
 # %%
 show_claim("C30d")
+
+# %%
+show_claim("C30b")
 
 # %% [markdown]
 # ### 谁写的，除以几
