@@ -4,6 +4,8 @@ Rhyme, tones and no character twice are rewarded, each 0 where the form is missi
 given, then with two characters, where the poet may choose the form, of which the reward says nothing.  Chapter 23.
 """
 
+from functools import cache
+
 import numpy as np
 
 from course_lib.chapters.ch23_grpo import poems
@@ -15,6 +17,12 @@ RHYMED, FORM_FREE, BEFORE, AFTER = 0, 1, 0, 1
 PARTS = 5  # of the rounds, for the curves
 
 
+@cache
+def before(n: int, length: int | None) -> dict[str, float]:
+    """The poet's, the same for every seed."""
+    return poems.shown(poems.reference(), n=n, length=length)
+
+
 def measure(seed: int, *, progress, rounds: list[int], lr: float, n: int) -> dict[str, list]:
     """poets: of SHOWN but the reward, of the poets' own poems. shown: [way][before, after][SHOWN]; kl, held_out: [way]
     after, nats a poem, and a character of the poets' poems, less than before. rhymed: the mean of rhyme over five equal
@@ -23,7 +31,7 @@ def measure(seed: int, *, progress, rounds: list[int], lr: float, n: int) -> dic
     own = poems.poets_own()
     for way, count in progress([*zip(WAYS, rounds)], "GRPO"):
         policy, run = poems.learned(seed, rounds=count, lr=lr, **way)
-        both = [poems.shown(each, n=n, length=way["length"]) for each in (poems.reference(), policy)]
+        both = [before(n, way["length"]), poems.shown(policy, n=n, length=way["length"])]
         figures["shown"].append([[each[name] for name in SHOWN] for each in both])
         figures["kl"].append(both[AFTER]["kl"])
         figures["held_out"].append(both[AFTER]["held-out"] - both[BEFORE]["held-out"])
