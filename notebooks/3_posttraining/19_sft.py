@@ -605,7 +605,8 @@ for name, model in poets.items():
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 你来出四个字
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 四个字随便写，两个模型换着看，用的是同一个种子：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
