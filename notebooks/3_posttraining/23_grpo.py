@@ -538,7 +538,7 @@ live_triangle(("exact", "GRPO"), name="23-triangle")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 星是 π*。绿线停在别处，右图的 KL 降不到 0：多走几步、多抽几个都没有用。关掉“除以标准差”，它退回来一大段；再给 k3 乘上比率，就近了；组拉大，更近。若只是噪声，终点就该围着星晃。
+# 星是 π*。绿线停在别处，右图的 KL 降不到 0：多走几步、多抽几个都没有用。去掉“除以组内标准差”的勾，它退回来一大段；再勾上“k3 乘概率比”，就近了；组拉大，更近。若只是噪声，终点就该围着星晃。
 # :::
 #
 # 组无穷多、一步也不抖时停在哪里，可以把所有可能的组都算进去，一个也不抽：
@@ -563,6 +563,51 @@ for name, cause in CAUSES.items():
 # :::{admonition} 讲者备注
 # :class: dropdown
 # 停 1.5 分钟。先照默认走，再关“除以标准差”。常问：“到不了 π*，GRPO 就错了吗？”答：β 本来就是随手定的；要紧的是别把它的 β 和 PPO、DPO 的 β 当作一样大。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 证据：越过示范者
+#
+# [第 19 章](19_sft.ipynb)：示范者对几成，照概率抽的学生就对几成。现在从这些学生出发，规则打分，GRPO 走 150 轮。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 示范者三成对，错得都一样：忘进位。SFT 以后，取最可能的几乎全错。只告诉它对没对，学得会吗？
+#
+# - A. 学不会：最可能的总是错的
+# - B. 学得会：抽样时偶尔写对，就有高低可比
+# - C. 只到三成
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+past = figures_of(load_record("C30c"))
+CASES, SHARES = ("乱写\n50%", "乱写\n30%", "乱写\n70%", "忘进位\n30%", "从不进位\n50%"), (0.5, 0.3, 0.7, 0.3, 0.5)
+reached = {how: past[key].values for how, key in (("照概率抽", "sampled"), ("取最可能的", "greedy"))}
+show_figure(
+    plots.plot_past(CASES, SHARES, reached),
+    alt="五种示范者，黑线是他对几成，灰柱是 SFT 以后，绿柱是 GRPO 以后。"
+    + "。".join(
+        f"{how}："
+        + "，".join(
+            f"{case.replace(chr(10), ' ')} {before:.0%} → {after:.0%}"
+            for case, (before, after) in zip(CASES, values.mean(0))
+        )
+        for how, values in reached.items()
+    ),
+)
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C30c")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 五种都过了九成。忘进位三成的那位，取最可能的从 3% 到 100%。没有人给它看过对的答案：它自己抽得出来，规则再把抽对的抬上去。从不进位的那种最悬，起初六组里只有一组有高有低，靠这些起步；一次也抽不对，就没有起步的地方。
+#
+# 别说过头：底子本来会加法，SFT 才把它压低。GRPO 找回的是还写得出来的，不是教会新的。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟，先举手。常问：“它从哪里知道对的答案？”答：自己抽出来的；SFT 压低了它，没有压到 0，规则再把它抬起来。又问：“一次也抽不到呢？”答：全组 0 分，学不到；那就先给示范。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
