@@ -19,7 +19,7 @@
 # **学完能做什么**
 #
 # - 手算一组回答的优势，说出全组同分时学到什么
-# - 写出 GRPO 的损失：比率、裁剪、除以长度、KL
+# - 写出 GRPO 的损失：比值、裁剪、除以长度、KL
 # - 看懂 Dr. GRPO、DAPO、GSPO 各改了哪个分母
 # - 说清 k1、k2、k3 的平均与梯度各指向哪里
 # - 由规则打分，让只会模仿的模型越过示范者，并读出它钻的空子
@@ -31,7 +31,7 @@
 # :::
 
 # %% [markdown]
-# **先修**：[19 SFT](19_sft.ipynb)（对五成的示范者）、[20 强化学习与 RLHF](20_rlhf.ipynb)（优势、基线、参考模型、KL）、[21 PPO](21_ppo.ipynb)（比率、裁剪）、[22 DPO](22_dpo.ipynb)（最好的策略 π*）。
+# **先修**：[19 SFT](19_sft.ipynb)（对五成的示范者）、[20 强化学习与 RLHF](20_rlhf.ipynb)（优势、基线、参考模型、KL）、[21 PPO](21_ppo.ipynb)（比值、裁剪）、[22 DPO](22_dpo.ipynb)（最好的策略 π*）。
 #
 # **阅读** 约 43 分钟，练习另加 50 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
@@ -48,8 +48,8 @@
 # | $A_i$ | 它的优势，全部词元共用 | 一个回答一个数 |
 # | $\pi_{\text{old}}$ | 写这批回答时的策略 | 0 到 1 |
 # | $\pi_{\text{ref}}$ | 参考策略给的概率 | 0 到 1 |
-# | $\rho$ | 比率 π/π_old；论文也写 r_t(θ)，它不是奖励 | 一个词元一个数 |
-# | $\varepsilon$ | 裁剪的宽度 | 0.2 |
+# | $\rho$ | 比值 π/π_old；论文也写 r_t(θ)，它不是奖励 | 一个词元一个数 |
+# | $\epsilon$ | 裁剪的宽度 | 0.2 |
 # | $\beta$ | 离开参考一奈特，扣几分 | 不小于 0 |
 # | $d$ | ln π − ln π_ref | 一个词元一个数 |
 #
@@ -135,7 +135,7 @@ print(f"每个参数 {with_critic} 字节 → {without} 字节，省 {1 - withou
 #
 # 四个分数 0、0、1、1：平均 0.5；离平均各 0.5，平方和 1，除以 $G-1=3$，开方得 0.577。所以 $A_i$ 是 ∓0.5 ÷ 0.577 = ∓0.866。一个回答的全部词元，共用这一个数。
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 r = rewards[0]
 by_hand = (r - 0.5) / (1 / 3) ** 0.5
 print(
@@ -217,10 +217,10 @@ for G in (2, 8, 64):
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 损失：一个词元一项
 #
-# [第 21 章](21_ppo.ipynb)：同一批回答要走几步，就乘**比率**（ratio）$\rho=\pi/\pi_{\text{old}}$。走出 $1\pm\varepsilon$ 还要往外的，**裁剪**（clip），不再推。GRPO 照用，每个词元一项：
+# [第 21 章](21_ppo.ipynb)：同一批回答要走几步，就乘**比值**（ratio）$\rho=\pi/\pi_{\text{old}}$。走出 $1\pm\epsilon$ 还要往外的，**裁剪**（clip），不再推。GRPO 照用，每个词元一项：
 #
 # $$
-# -\frac1G\sum_i\frac1{|o_i|}\sum_t\Big[\min\big(\rho A_i,\ \text{clip}(\rho,1-\varepsilon,1+\varepsilon)A_i\big)-\beta\,\text{k3}\Big]
+# -\frac1G\sum_i\frac1{|o_i|}\sum_t\Big[\min\big(\rho A_i,\ \text{clip}(\rho,1-\epsilon,1+\epsilon)A_i\big)-\beta\,\text{k3}\Big]
 # $$
 #
 # 先在每个回答里对词元平均，再对回答平均。KL 写在损失里，不在奖励里；k3 是它的估计，后面讲。
@@ -247,7 +247,7 @@ print(f"损失 {abs(loss):.3f}；一个词元的导数：甲 {slope[0, 0]:.3f}�
 # 损失是优势的平均，总是 0；导数是 $-A_i/(G\,|o_i|)$，不是 0。训练时别看损失，看奖励。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 手算走了几步以后。甲的比率 1.3、1.1；乙的 0.9、0.7、1、1.1、1.2。甲要抬：1.3 只算 1.2，平均 1.15。乙要压：0.7 只算 0.8，平均 1。合起来 $-\tfrac12(0.707\times1.15-0.707\times1)=-0.053$：
+# 手算走了几步以后。甲的比值 1.3、1.1；乙的 0.9、0.7、1、1.1、1.2。甲要抬：1.3 只算 1.2，平均 1.15。乙要压：0.7 只算 0.8，平均 1。合起来 $-\tfrac12(0.707\times1.15-0.707\times1)=-0.053$：
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 ratio = torch.tensor([[1.3, 1.1, 1, 1, 1], [0.9, 0.7, 1, 1.1, 1.2]], dtype=torch.float64)
@@ -265,7 +265,7 @@ show_source(grpo_loss)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。常问：“每批只走一步，裁剪还有用吗？”答：没有，比率恒为 1；TRL 的默认就是一步。又问：“损失不降，是不是没在学？”答：它不是目标的值，只有梯度有意义。
+# 停 2 分钟。常问：“每批只走一步，裁剪还有用吗？”答：没有，比值恒为 1；TRL 的默认就是一步。又问：“损失不降，是不是没在学？”答：它不是目标的值，只有梯度有意义。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -279,7 +279,7 @@ SAYS = {
     "GRPO": "除以自己的长度",
     "Dr. GRPO": "不除标准差，除以常数 1,000",
     "DAPO": "除以全批的词元数，上界 1.28",
-    "GSPO": "整个回答一个比率，除以自己的长度",
+    "GSPO": "整个回答一个比值，除以自己的长度",
 }
 
 
@@ -313,10 +313,10 @@ explore(
 #
 # - **Dr. GRPO**（Liu 等，2025）：两个除法都去掉。作者看到，除以长度使错的回答越写越长。
 # - **DAPO**（Yu 等，2025）：每个词元一样重；上界放宽到 1.28，让少见的词涨得起来；扔掉同分的组；超长扣分；不要 KL。
-# - **GSPO**（Zheng 等，2025）：比率也按整个回答，开 $|o_i|$ 次方，裁剪宽只有万分之三四。
+# - **GSPO**（Zheng 等，2025）：比值也按整个回答，开 $|o_i|$ 次方，裁剪宽只有万分之三四。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 比率该按词元还是按回答？讲义写的是整个回答：
+# 比值该按词元还是按回答？讲义写的是整个回答：
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K23-1")
@@ -344,7 +344,7 @@ show_figure(
     plot_grpo(sizes),
     alt=f"GRPO 的一轮。8 个问题 [8, {sizes.prompt}]；策略各写 8 个回答，[{B}, {T}]，记下 ln π_old [{B}, {T - 1}]。"
     f"规则打分得 [{B}]，排成 [8, 8]，组里减平均、除以标准差，得优势 [{B}]。"
-    f"策略再读一遍，[{B}, {T}, {V}]，取写下的词元，[{B}, {T - 1}]；除以 π_old 得比率，裁剪，乘优势。"
+    f"策略再读一遍，[{B}, {T}, {V}]，取写下的词元，[{B}, {T - 1}]；除以 π_old 得比值，裁剪，乘优势。"
     f"β 大于 0 时参考也读一遍，算 k3。每个回答里平均，再平均，一个数；只改策略的权重，再写一批",
 )
 
@@ -468,8 +468,9 @@ for name, model in {"SFT 以后": student, "GRPO 以后": pupil}.items():
 # $$
 # \text{k1}=d,\qquad \text{k2}=\tfrac12d^2,\qquad \text{k3}=e^{-d}-1+d
 # $$
-#
-# $\pi$ 给 0.3，$\pi_{\text{ref}}$ 给 0.2：$d=0.405$，k1 = 0.405，k2 = 0.082，k3 = 0.667 − 1 + 0.405 = 0.072。
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 手算：$\pi$ 给 0.3，$\pi_{\text{ref}}$ 给 0.2，$d=0.405$，k1 = 0.405，k2 = 0.082，k3 = 0.667 − 1 + 0.405 = 0.072。
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 for p in (0.3, 0.1):
@@ -513,7 +514,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 左：k1、k3 的平均落在虚线上，k2 高一点；近处 k3 的误差棒短得多，拖到 2 以上，它反而比 k1 长。右：k1 的平均梯度是 0，写进损失白写；绿色的 k3 贴着点线，KL(ref‖π)；k2 和乘了比率的 k3 贴着实线，KL(π‖ref)。若“估得准就导得对”，绿柱该贴实线。
+# 左：k1、k3 的平均落在虚线上，k2 高一点；近处 k3 的误差棒短得多，拖到 2 以上，它反而比 k1 长。右：k1 的平均梯度是 0，写进损失白写；绿色的 k3 贴着点线，KL(ref‖π)；k2 和乘了比值的 k3 贴着实线，KL(π‖ref)。若“估得准就导得对”，绿柱该贴实线。
 # :::
 #
 # 所以 PPO 把 k1 放在**奖励**里（当作分数，不求导），GRPO 把 k3 放在**损失**里：
@@ -547,7 +548,7 @@ live_triangle(("exact", "GRPO"), name="23-triangle")
 CAUSES = {
     "GRPO，照论文": {},
     "不除标准差": {"advantages": dr_advantages},
-    "再给 k3 乘比率": {"advantages": dr_advantages, "reweigh": True},
+    "再给 k3 乘比值": {"advantages": dr_advantages, "reweigh": True},
     "再不把自己算进平均": {"advantages": learning.others_advantages, "reweigh": True},
 }
 print(f"π*　{'  '.join(f'{name} {p:.3f}' for name, p in zip('好中差', WORLD.best.exp().tolist()))}")
@@ -724,13 +725,13 @@ live_versions(
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1 分钟，先让学生说哪句对。常问：“top-p 抽样行不行？”答：抽的分布和比率里的 π_old 就不是一个了；要么按温度抽，要么比率也照样截。
+# 停 1 分钟，先让学生说哪句对。常问：“top-p 抽样行不行？”答：抽的分布和比值里的 π_old 就不是一个了；要么按温度抽，要么比值也照样截。
 # :::
 
 # %% [markdown]
 # ## 往前看，往后看
 #
-# - **第 20 章**：减平均的基线、参考、KL；**第 21 章**：比率、裁剪，评论家给每个词元一个优势，这里全句一个。
+# - **第 20 章**：减平均的基线、参考、KL；**第 21 章**：比值、裁剪，评论家给每个词元一个优势，这里全句一个。
 # - **第 22 章**：DPO 不写，只用现成的对；GRPO 边写边学，写得出的才学得到。
 # - **第 24 章**：三种方法放在一个世界、一笔预算里比。
 # - **第 25 章**：视觉的题目（框、计数、读字）也写得出规则。
@@ -858,7 +859,7 @@ check("23-grpo-7-next", next_answer)
 # :class: summary
 # 1. 同一题写 G 个，组平均替评论家预料；比平均好多少，除以标准差，就是优势。
 # 2. 全组同分，优势是 0：太难太易的题什么也不教。
-# 3. 比率、裁剪与 PPO 相同；除以自己的长度，长回答的词元就轻，于是有了 Dr. GRPO、DAPO、GSPO。
+# 3. 比值、裁剪与 PPO 相同；除以自己的长度，长回答的词元就轻，于是有了 Dr. GRPO、DAPO、GSPO。
 # 4. k3 的平均是 KL，梯度却是另一个方向的；除以标准差又改了 β 的分量：GRPO 停的地方不是 π*。
 # 5. 只要偶尔写得对，只凭对没对的分数，就能越过示范者；规则没写的空子，它也会钻。
 # :::
@@ -875,7 +876,7 @@ check("23-grpo-7-next", next_answer)
 # - **论文**：Shao 等，DeepSeekMath（2024，arXiv:2402.03300）第 4.1 节；DeepSeek-AI，R1（2025，arXiv:2501.12948，Nature 645 卷）。
 # - **改法**：Yu 等，DAPO（2025，arXiv:2503.14476）第 3 节；Liu 等，Dr. GRPO（2025，arXiv:2503.20783）第 3 节；Zheng 等，GSPO（2025，arXiv:2507.18071）第 4 节；Ahmadian 等，RLOO（2024，arXiv:2402.14740）。
 # - **KL**：Schulman，Approximating KL Divergence（2020，joschu.net/blog/kl-approx.html）；DeepSeek-V3.2（2025，arXiv:2512.02556）第 3.1 节。
-# - **提问**（GitHub 的 issue）：huggingface/trl 的 2703 号和 huggingface/open-r1 的 239 号（损失为什么从 0 起）、trl 的 3120 号（裁剪为什么不动手）、4637 号（k3 乘比率）。
+# - **提问**（GitHub 的 issue）：huggingface/trl 的 2703 号和 huggingface/open-r1 的 239 号（损失为什么从 0 起）、trl 的 3120 号（裁剪为什么不动手）、4637 号（k3 乘比值）。
 #
 # 下一章：PPO、DPO、GRPO 放在一起量。
 

@@ -32,8 +32,8 @@ def _answer_or_token() -> dict[str, object]:
         return "推" if torch.autograd.grad(surrogate(at, torch.ones_like(at), 0.2, 0.2), at)[0] else "不推"
 
     return {
-        "每个词元的比率": 1.02,
-        "整个回答的比率，100 个词元相乘": round(float(whole.exp()), 2),
+        "每个词元的比值": 1.02,
+        "整个回答的比值，100 个词元相乘": round(float(whole.exp()), 2),
         "GSPO：开 100 次方": round(float(moved.mean().exp()), 2),
         "A > 0，ε = 0.2，按词元还推吗": pushed(each),
         "A > 0，ε = 0.2，按回答还推吗": pushed(whole),
@@ -45,8 +45,8 @@ def _settle_answer(values: dict[str, object]) -> str:
     require(whole == 7.24 and root == 1.02, f"{whole}, {root}")
     require((by_token, by_answer) == ("推", "不推"), f"{by_token}, {by_answer}")
     return (
-        f"照字面，比率是整个回答的：每个词元只涨 2%，100 个乘起来是 {whole}，早出了 ε = 0.2，从此不推。"
-        "论文式 3 和代码都按词元：各是 1.02，照推，再除以 |o|。要整句一个比率，得像 GSPO 那样开 |o| 次方，"
+        f"照字面，比值是整个回答的：每个词元只涨 2%，100 个乘起来是 {whole}，早出了 ε = 0.2，从此不推。"
+        "论文式 3 和代码都按词元：各是 1.02，照推，再除以 |o|。要整句一个比值，得像 GSPO 那样开 |o| 次方，"
         f"回到 {root}，裁剪的宽度也跟着缩到万分之几。"
     )
 
@@ -61,7 +61,7 @@ def _which_direction() -> dict[str, object]:
         "∇KL(π‖ref)：好、中、差": told(exact["KL(π‖ref)"]),
         "∇KL(ref‖π)": told(exact["KL(ref‖π)"]),
         "E∇k3": told(found["k3"]),
-        "E∇(k3 × 比率)": told(found["k3 × 比率"]),
+        "E∇(k3 × 比值)": told(found["k3 × 比值"]),
         "E∇k2": told(found["k2"]),
     }
 
@@ -71,7 +71,7 @@ def _settle_direction(values: dict[str, object]) -> str:
     require(forward == weighed == square != backward == plain, f"{[*values.values()]}")
     return (
         "k3 的平均值是 KL(π‖ref)，平均梯度却是另一个方向 KL(ref‖π) 的：样本不随 π 重抽，求导时少了一项。"
-        "乘上比率 π/π_old 再求导，才是 KL(π‖ref) 的梯度（比率的值是 1 时也一样要乘）；k2 不乘也对。"
+        "乘上比值 π/π_old 再求导，才是 KL(π‖ref) 的梯度（比值的值是 1 时也一样要乘）；k2 不乘也对。"
         "TRL 1.12 默认乘（use_bias_correction_kl），但它的 β 默认是 0。"
     )
 
@@ -91,9 +91,9 @@ def _whose_answers() -> dict[str, object]:
         return round(float((found - exact).norm() / exact.norm()), 3)
 
     return {
-        "回答来自 π_old，乘比率：离精确的梯度": off(weighed) + 0.0,
+        "回答来自 π_old，乘比值：离精确的梯度": off(weighed) + 0.0,
         "回答来自 π_old，当作来自 π_θ：离精确的梯度": off(unweighed),
-        "真来自 π_θ 时的比率": 1.0,
+        "真来自 π_θ 时的比值": 1.0,
     }
 
 
@@ -101,8 +101,8 @@ def _settle_whose(values: dict[str, object]) -> str:
     right, wrong, ratio = values.values()
     require(right == 0 and wrong > 0.2 and ratio == 1, f"{right}, {wrong}, {ratio}")
     return (
-        "回答是写它的那个策略 π_θ_old 的，论文式 3 就这样写。策略走了以后，乘比率的梯度分毫不差，"
-        f"当作自己刚写的来求，偏了 {wrong:.0%}。若真是 π_θ 写的，比率恒为 1，也就用不着裁剪。"
+        "回答是写它的那个策略 π_θ_old 的，论文式 3 就这样写。策略走了以后，乘比值的梯度分毫不差，"
+        f"当作自己刚写的来求，偏了 {wrong:.0%}。若真是 π_θ 写的，比值恒为 1，也就用不着裁剪。"
     )
 
 
@@ -260,9 +260,9 @@ ERRATA = [
     Erratum(
         id="K23-1",
         chapter="23",
-        title="比率：一个回答一个，还是一个词元一个",
+        title="比值：一个回答一个，还是一个词元一个",
         slide=f"{SLIDE}：按整个回答。",
-        paper="DeepSeekMath 式 3 按词元，再除以 |o_i|；R1 的式 1 按整个回答。GSPO 说词元的比率用错了单位。",
+        paper="DeepSeekMath 式 3 按词元，再除以 |o_i|；R1 的式 1 按整个回答。GSPO 说词元的比值用错了单位。",
         code="TRL 按词元；importance_sampling_level=“sequence” 才按回答，而且开 |o| 次方。",
         compute=_answer_or_token,
         settles=_settle_answer,
@@ -285,7 +285,7 @@ ERRATA = [
         title="回答是谁写的",
         slide="期望写在 {o_i} ~ π_θ(q) 上。",
         paper="DeepSeekMath 式 3：{o_i} ~ π_θ_old(O|q)。",
-        code="写回答时记下 old_per_token_logps；每批只走一步时它就是现在的，比率恒为 1（3120 号有人问）。",
+        code="写回答时记下 old_per_token_logps；每批只走一步时它就是现在的，比值恒为 1（3120 号有人问）。",
         compute=_whose_answers,
         settles=_settle_whose,
         sources=[f"{SHAO}, equation 3", "huggingface/trl#3120", TRL],

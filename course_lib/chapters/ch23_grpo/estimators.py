@@ -12,7 +12,7 @@ from course_lib.posttraining.kl import exact_kl, k1, k2, k3, reweighed
 from course_lib.toys.three_answers import three_answers
 
 KINDS = {"k1": k1, "k2": k2, "k3": k3}
-WEIGHED = "k3 × 比率"
+WEIGHED = "k3 × 比值"
 WAY = torch.tensor([1.0, 0.0, -1.0], dtype=torch.float64)
 
 

@@ -317,7 +317,7 @@ EXERCISES = [
             Mistake(
                 "program",
                 lambda *case: _clipped(*case, ratio="now"),
-                "分母是现在的 π，比率恒为 1，裁剪永远不动手。分母要用写回答时记下的 old。",
+                "分母是现在的 π，比值恒为 1，裁剪永远不动手。分母要用写回答时记下的 old。",
             ),
             Mistake("no_clip", lambda *case: _clipped(*case, clip="none"), "裁剪没有了：min 里要有两项。"),
             Mistake("max", lambda *case: _clipped(*case, clip="max"), "要取两项里小的，不是大的。"),
@@ -327,9 +327,9 @@ EXERCISES = [
                 "只留了裁剪的那一项。走错了方向的词元也被拦下，拉不回来。要 min。",
             ),
             Mistake("sign", lambda *case: _clipped(*case, sign=1), "符号反了：损失是目标的相反数。"),
-            Mistake("inverse", lambda *case: _clipped(*case, ratio="inverse"), "比率倒了：现在的除以写时的。"),
-            Mistake("difference", lambda *case: _clipped(*case, ratio="difference"), "比率是 ln 之差再取 exp。"),
-            Mistake("answer", lambda *case: _clipped(*case, ratio="answer"), "你把比率乘成了整个回答的。这里按词元。"),
+            Mistake("inverse", lambda *case: _clipped(*case, ratio="inverse"), "比值倒了：现在的除以写时的。"),
+            Mistake("difference", lambda *case: _clipped(*case, ratio="difference"), "比值是 ln 之差再取 exp。"),
+            Mistake("answer", lambda *case: _clipped(*case, ratio="answer"), "你把比值乘成了整个回答的。这里按词元。"),
             Mistake("symmetric", lambda *case: _clipped(*case, clip="symmetric"), "上界是 1 + high。"),
             Mistake("swapped", lambda *case: _clipped(*case, clip="swapped"), "low 和 high 对调了。"),
             Mistake(
@@ -343,7 +343,7 @@ EXERCISES = [
         ],
         hints=["打印 ratio。走了几步以后，它还全是 1 吗？"],
         cases=_moved,
-        passes="分母是写回答的那个策略。比率离开 1，裁剪才有事可做。",
+        passes="分母是写回答的那个策略。比值离开 1，裁剪才有事可做。",
         follow_up=Exercise(
             id="23-grpo-3-next",
             kind="choice",
@@ -353,7 +353,7 @@ EXERCISES = [
             solution="A",
             mistakes=[
                 Mistake("still", "B", "值是常数，梯度不是：ratio 对 log_probs 的导数是 1。"),
-                Mistake("turned", "C", "比率是 1 时，两种写法的梯度一样。"),
+                Mistake("turned", "C", "比值是 1 时，两种写法的梯度一样。"),
             ],
             passes="只走一步，写时的就是现在的。所以很多代码这样写，也没有错；一旦走几步，就错了。",
         ),
@@ -489,7 +489,7 @@ EXERCISES = [
             solution="B",
             mistakes=[
                 Mistake("mean", "A", "错了的分法里，每个假组的优势之和也是 0，总平均照样是 0。"),
-                Mistake("loss", "C", "比率是 1 时，损失大致是优势的平均，照样是 0。"),
+                Mistake("loss", "C", "比值是 1 时，损失大致是优势的平均，照样是 0。"),
             ],
             passes="同一个问题的优势加起来应当是 0；发错了人，就不是。",
         ),
@@ -561,7 +561,7 @@ EXERCISES = [
         level=1,
         minutes=3,
         task=(
-            "GRPO，一组四个回答。其中一个错的有 200 个词元，优势 −0.5；比率还是 1，没有 KL。"
+            "GRPO，一组四个回答。其中一个错的有 200 个词元，优势 −0.5；比值还是 1，没有 KL。"
             "损失（对四个回答平均）对它一个词元的 ln π 的导数是多少？"
         ),
         stub="answer = ...  # 一个数",

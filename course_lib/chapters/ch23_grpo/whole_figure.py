@@ -44,7 +44,7 @@ def plot_grpo(sizes: Sizes) -> Figure:
     put(1, MIDDLE, "策略 π 再读一遍", f"[{B}, {T}, {V}] → [{B}, {N}]", LEARNS)
     put(1, LOWER, "参考 π_ref（β > 0 才要）", f"[{B}, {T}, {V}] → [{B}, {N}]", FROZEN)
     put(2, UPPER, "组里减平均，除以标准差", f"[{P}, {G}] → 优势 [{B}]", RULE)
-    put(2, MIDDLE, "比率 π/π_old，裁剪，乘优势", f"[{B}, {N}]", RULE)
+    put(2, MIDDLE, "比值 π/π_old，裁剪，乘优势", f"[{B}, {N}]", RULE)
     put(2, LOWER, "β k3", f"[{B}, {N}]", RULE)
     put(3, MIDDLE, "每个回答里平均，再平均", f"[{B}, {N}] → [{B}] → 一个数", RULE)
     right = [left + WIDTH for left in COLUMNS]

@@ -34,7 +34,7 @@ def ribbons():
 
 
 def estimators():
-    slopes = {name: np.array([0.1, -0.2, 0.1 * at]) for at, name in enumerate(("k1", "k2", "k3", "k3 × 比率"))}
+    slopes = {name: np.array([0.1, -0.2, 0.1 * at]) for at, name in enumerate(("k1", "k2", "k3", "k3 × 比值"))}
     both = {"KL(π‖ref)": np.array([0.3, 0.0, -0.3]), "KL(ref‖π)": np.array([0.2, 0.1, -0.3])}
     return plots.plot_estimators({"k1": (0.2, 0.6, -1.0), "k2": (0.3, 0.2, 0.0)}, 0.2, slopes, both, "好中差")
 
