@@ -571,7 +571,7 @@ for name, cause in CAUSES.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 证据：越过示范者
 #
-# [第 19 章](19_sft.ipynb)：示范者对几成，照概率抽的学生就对几成。现在从这些学生出发，规则打分，GRPO 走 150 轮。
+# [第 19 章](19_sft.ipynb)：照概率抽，学生至多与示范者一样好。现在从这些学生出发，规则打分，GRPO 走 150 轮。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
