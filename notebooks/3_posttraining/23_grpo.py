@@ -52,6 +52,8 @@
 # | $\epsilon$ | 裁剪的宽度 | 0.2 |
 # | $\beta$ | 离开参考一奈特，扣几分 | 不小于 0 |
 # | $d$ | ln π − ln π_ref | 一个词元一个数 |
+# | $f$ | 随样本变的任何数，例如 k3 | 一个数 |
+# | $E_\pi$ | 样本照 π 抽，取平均 | |
 #
 # π 是现在的策略，π* 是最好的策略。图和代码里另有约定：P 几个问题，B = P·G 行，S 一个问题几个词元，T 一行几个（连回答），N = T − 1，V 词表大小。奈特是 KL 的单位（用自然对数）；“房间”是 course_lib 里放一个想法的短文件。
 # :::
@@ -138,14 +140,8 @@ print(f"每个参数 {with_critic} 字节 → {without} 字节，省 {1 - withou
 # 四个分数 0、0、1、1：平均 0.5；离平均各 0.5，平方和 1，除以 $G-1=3$，开方得 0.577。0.5 ÷ 0.577 = 0.866，所以错的两个 $A_i$ 是 −0.866，对的两个 +0.866。一个回答的全部词元，共用这一个数。
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
-r = rewards[0]
-by_hand = (r - 0.5) / (1 / 3) ** 0.5
-print(
-    "手算",
-    [round(x, 3) for x in by_hand.tolist()],
-    "　grpo.py",
-    [round(x, 3) for x in group_advantages(rewards).tolist()],
-)
+by_hand = (rewards[0] - 0.5) / (1 / 3) ** 0.5
+print("grpo.py 给的优势", [round(x, 3) for x in group_advantages(rewards).tolist()])
 assert_close(group_advantages(rewards), by_hand, atol=2e-4, rtol=0)  # grpo.py 的分母多加 0.0001
 
 # %% slideshow={"slide_type": "skip"}
@@ -182,7 +178,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 八个里对一个：对的 +2.47，错的各 −0.35。对七个，正好反过来。八个的大小加起来，对一个是 4.95，对四个是 7.48：最用力的还是对一半的题。按“不除”，是 1.75 比 4，差得更多：除以标准差，极难和极易的题一样被放大。“标准差让难题吃亏”是传言。
+# 八个里对一个：对的 +2.47，错的各 −0.35。对七个，正好反过来。八个的大小加起来，对一个是 4.95，对四个是 7.48：最用力的还是对一半的题。按“不除”，是 1.75 比 4，差得更多：除以标准差，极难和极易的题一样被放大。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -465,7 +461,7 @@ for name, model in {"SFT 以后": student, "GRPO 以后": pupil}.items():
     print(f"{name}，没见过的 200 题，照概率抽，答对 {accuracy(model, unseen, sample=True):.0%}")
 
 # %% [markdown]
-# 这 60 轮里没有给它看过一个答案，只说对没对。对的从哪里来？底子会加法，SFT 的示范也有一半对：它本来就抽得出来。
+# 这 60 轮里没有给它看过一个答案，只说对没对：对的是它自己抽出来的，SFT 的示范有一半对。
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## KL 怎么估：k1、k2、k3
@@ -524,7 +520,12 @@ explore(
 # 左：k1、k3 的平均落在虚线上，k2 高一点；近处 k3 的误差棒短得多，拖到 2 以上，它反而比 k1 长。右：k1 的平均梯度是 0，写进损失白写；绿色的 k3 贴着点线，KL(ref‖π)；k2 和乘了比值的 k3 贴着实线，KL(π‖ref)。绿柱没有贴实线：估得准，不等于导得对。
 # :::
 #
-# 少的是哪一项？$\nabla\,E_\pi[f]=E_\pi[f\,\nabla\ln\pi]+E_\pi[\nabla f]$：样本不动，只导 $f$，第一项就没有了。PPO 把 k1 当分数放在**奖励**里，走的正是第一项，方向是对的（k1 的第二项平均是 0）；GRPO 把 k3 放在**损失**里求导，只有第二项：
+# PPO 把 k1 当分数放在**奖励**里，不求导，方向是对的；GRPO 把 k3 放在**损失**里求导，方向就换了：
+#
+# :::{admonition} 选读：少了哪一项
+# :class: dropdown
+# $\nabla\,E_\pi[f]=E_\pi[f\,\nabla\ln\pi]+E_\pi[\nabla f]$。样本不动，只导 $f$，就只剩第二项。k3 在损失里是这样。k1 在奖励里，走的是第一项；它的第二项平均是 0，所以一点也没少。
+# :::
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K23-2")
@@ -551,7 +552,7 @@ live_triangle(("exact", "GRPO"), name="23-triangle")
 #
 # 若能写无穷多组，每组 8 个，停在哪里？把可能的组都按概率算进去，一个也不抽。三样改动，一次只留一样：
 
-# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
 CAUSES = {
     "GRPO，三样都在": {},
     "只除以标准差": {"reweigh": True},
@@ -640,19 +641,8 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "-"}
 # 我们料想八个一组胜过两个，**没有成立**：两个、四个一组 89%、90%，八个 86%，一道题写 64 个只有 65%。两个一组起初大半白写，可是问的题多。这里的题起初近四成对；对的越少，小组越碰不上。
 
-# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
-held = figures_of(load_record("C30b"))
-WAYS = ("PPO", "GRPO", "GRPO\nβ = 0")
-show_figure(
-    plots.plot_costs(WAYS, held["memory"].mean[1], held["operations"].mean[1]),
-    alt="四层、宽 192 的模型，同样多的回答。左：一步占的内存，"
-    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.0f} MB" for way, row in zip(WAYS, held["memory"].mean[1]))
-    + "。右：一步的运算，"
-    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.3g}" for way, row in zip(WAYS, held["operations"].mean[1])),
-)
-
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 省的是评论家那一份：四层、宽 192 的模型，权重、梯度、Adam 合计从 72 MB 到 40 MB，连激活从 292 到 154；一步的运算从 65.6 到 36.6（十亿次）。β = 0 再省掉参考：内存少得不多，它本来就不求导；“评”那一遍不用了，运算到 28.6。这里只比一步的开销；谁用更少的回答学会，第 24 章量。证据卡 C30、C30b 在文末。
+# 省的是评论家那一份：四层、宽 192 的模型，权重、梯度、Adam 合计从 72 MB 到 40 MB，连激活从 292 到 154；一步的运算从 65.6 到 36.6（十亿次）。β = 0 再省掉参考：内存少得不多，它本来就不求导；“评”那一遍不用了，运算到 28.6。这里只比一步的开销；谁用更少的回答学会，第 24 章量。图和证据卡 C30、C30b 在文末。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -761,8 +751,12 @@ live_versions(
 # | GSPO（2025-07） | Qwen3-30B-A3B | 没有细说 | 混合专家的训练稳住了 |
 #
 # 分数多由**规则**给，叫**可验证的奖励**（verifiable reward）：不怕追到奖励模型看走眼的地方，但规则没写的，它一样会钻。KL 越用越轻。分数多给在末尾，叫结果监督；DeepSeekMath 也试过给每一步打分，叫过程监督。
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 选读：回答为什么越练越长
+# :class: dropdown
 # R1-Zero 的回答越练越长，原因可能有两个：要多想几步才对的题，长的被抬起；除以长度，错的也越写越长（Dr. GRPO 的看法）。
+# :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -962,6 +956,20 @@ show_claim("C30d")
 
 # %%
 show_claim("C30b")
+
+# %% [markdown]
+# 一步占的内存和运算，看评论家那一份去了哪里：
+
+# %% tags=["hide-input"]
+held = figures_of(load_record("C30b"))
+WAYS = ("PPO", "GRPO", "GRPO\nβ = 0")
+show_figure(
+    plots.plot_costs(WAYS, held["memory"].mean[1], held["operations"].mean[1]),
+    alt="四层、宽 192 的模型，同样多的回答。左：一步占的内存，"
+    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.0f} MB" for way, row in zip(WAYS, held["memory"].mean[1]))
+    + "。右：一步的运算，"
+    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.3g}" for way, row in zip(WAYS, held["operations"].mean[1])),
+)
 
 # %% [markdown]
 # 同样多的回答，分成大组还是小组：

@@ -213,7 +213,7 @@ EXERCISES = [
             id="23-grpo-1-next",
             kind="choice",
             minutes=2,
-            task="换一道题，五个里三个对、两个错（标准差 0.548）。五个优势的大小（不管正负）加起来，和上一题比，哪个大？",
+            task="换一道题，五个里三个对、两个错（标准差 0.548）。五个优势不管正负加起来，和上一题比，哪个大？",
             choices={"A": "上一题：少的那一边推得猛", "B": "这一题", "C": "一样：都除以了自己的标准差"},
             solution="B",
             mistakes=[
@@ -516,7 +516,7 @@ EXERCISES = [
         minutes=6,
         task=(
             "`losses` [B, N] 是每个词元的损失，`mask` [B, N] 在回答的词元处是 True，每 `G` 行是一个问题。"
-            "写 `my_mean(losses, mask, G)`：照正文里 DAPO 论文的做法，一组里除以这一组的词元数，再对问题平均，返回一个数。"
+            "写 `my_mean(losses, mask, G)`：照 DAPO 论文，一组里除以这一组的词元数，再对问题平均，返回一个数。"
         ),
         stub="def my_mean(losses, mask, G):\n    ...",
         solution=mean_of_groups,
@@ -574,7 +574,7 @@ EXERCISES = [
         id="23-grpo-7",
         title="心算：换一个分母",
         level=2,
-        minutes=4,
+        minutes=3,
         task=(
             "一组四个回答，各有 20、200、60、120 个词元；200 个的那个错了，比值都是 1，没有 KL。"
             "优势不变，从 GRPO（除以自己的长度，再对回答平均）换成除以这一组的词元数，"
