@@ -203,9 +203,7 @@ def test_a_slide_that_is_fitted_anew_keeps_its_parts_where_they_are(visit, hard_
             page.evaluate(TURN_TO, i)
             page.wait_for_function("Reveal.getCurrentSlide().dataset.fitted")
             before = page.evaluate("Reveal.getCurrentSlide().innerHTML")
-            page.evaluate(
-                "delete Reveal.getCurrentSlide().dataset.fitted; Reveal.dispatchEvent({type: 'slidechanged'})"
-            )
+            page.evaluate("delete Reveal.getCurrentSlide().dataset.fitted; Reveal.dispatchEvent({type: 'slidechanged'})")
             page.wait_for_function("Reveal.getCurrentSlide().dataset.fitted")
             assert page.evaluate("Reveal.getCurrentSlide().innerHTML") == before
 
