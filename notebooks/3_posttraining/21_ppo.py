@@ -33,7 +33,7 @@
 # %% [markdown]
 # **先修**：[06 Transformer](../1_foundations/06_transformer.ipynb)（交叉熵、训练）、[20 强化学习与 RLHF](20_rlhf.ipynb)（策略梯度、优势、评论家、GAE、奖励模型、参考）。
 #
-# **阅读** 约 41 分钟，练习另加 52 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 44 分钟，练习另加 52 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -105,7 +105,7 @@ for k, name in enumerate("好中差"):
 print(f"J：参考 {world.worth(world.reference):.2f}，最好的策略 {world.worth(world.best):.2f}")
 
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 def walk(objective):  # 走 256 步，要大的是 objective：三个答案的 ln π [3] → 一个数
     z = world.reference.clone()
     for step in range(1, 257):
@@ -215,7 +215,10 @@ for a in (1.0, -1.0):
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 两个“？”都有梯度：右上（$A<0$ 而 $\rho>1.2$）照样往下压，左下（$A>0$ 而 $\rho<0.8$）照样往上推。取 min，是取**悲观**的那个：走过头的好处不算，走反了的坏处照算。若写成 max，走反的就没人管了。
 #
+# :::{admonition} 选读：为什么不真的限住
+# :class: dropdown
 # 它的前身 TRPO（2015）真的限住离旧策略的 KL，每一步要解一个带二阶导数的问题；PPO 用一行裁剪代它，近似，但便宜。
+# :::
 
 # %% slideshow={"slide_type": "skip"}
 show_source(room.surrogate)
@@ -229,7 +232,7 @@ walk(lambda log_pi: room.surrogate((log_pi - world.reference)[drawn], A, 0.2, 0.
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 64 步以后一动不动：三种答案都没有梯度了。$J$ 是 0.32，离 0.44 还远，那就再写一批，接着走。只看分，走飞的 0.41 反而高些；它离参考半个奈特，扣完只剩 0.15。
 #
-# 再看走了多远：“好” 0.181 ÷ 0.150 = 1.21，“中” 1.20，“差”却是 0.52，早过了 0.8。下面是一条考据（里面的“幻灯片”，是一份常见的中文课件，不是本课的）：
+# 再看走了多远：“好” 0.181 ÷ 0.150 = 1.21，“中” 1.20，“差”却是 0.52，早过了 0.8。所以裁剪没有管住比值：
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K21-2")
@@ -361,7 +364,7 @@ show_erratum("K21-1")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 优势：评论家还没学会的时候
 #
-# 优势照[第 20 章](20_rlhf.ipynb)的 GAE：后面的意外，每隔一步乘一次 $\lambda$（那里的 $\gamma$ 取 1）。评论家刚起步，处处说 0；一个回答 28 个词元，得 3 分，$\lambda=0.95$。
+# 优势照[第 20 章](20_rlhf.ipynb)的 GAE：后面的意外，每隔一步乘一次 $\lambda$（折扣取 1）。评论家刚起步，处处说 0；一个回答 28 个词元，得 3 分，$\lambda=0.95$。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
@@ -430,7 +433,7 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 橙色的在学：策略和评论家。灰的冻住：参考和奖励模型。四个都要读这一批回答，但只有最右一栏要走几遍。奖励由规则打，就少一个；第 23 章的 GRPO 连评论家也不要。
+# 橙色的在学：策略和评论家。灰的冻住：参考和奖励模型。四个都要读这一批回答，但只有最右一栏要走几遍。评论家给 34 格，去掉最后一格，才与 33 对齐。奖励由规则打，就少一个；第 23 章的 GRPO 连评论家也不要。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -459,7 +462,7 @@ def token_rewards(score, away, mask, beta):  # [B]、[B, N] → [B, N]
     return -beta * away * mask + score[:, None] * last
 
 
-def advantages_of(rewards, values, mask, lam):  # GAE，γ = 1
+def advantages_of(rewards, values, mask, lam):  # GAE，不打折扣
     advantages = torch.zeros_like(rewards)
     V_next = A_next = torch.zeros_like(rewards[:, 0])
     for t in reversed(range(rewards.shape[1])):
@@ -503,10 +506,9 @@ def ppo(reference, earns, chance, rounds, beta=0.2, B=64, epochs=4, clip=0.2, la
 
 
 # %% [markdown]
-# 先与课程包里的（`course_lib/posttraining/ppo.py`）逐数比，再学 150 轮，与列出来的 π* 比：
+# 先与课程包里的（`course_lib/posttraining/ppo.py`）逐数比，一样；再学 150 轮，与列出来的 π* 比：
 
-
-# %% tags=["nbval-check-output"]
+# %% tags=["hide-input"]
 start_token, chance = torch.zeros(1, 1, dtype=torch.int64), torch.Generator().manual_seed(11)
 some = write_answers(TokenReader(reference), start_token, n=8, limit=5, end=0, generator=chance)
 ids, mask, rows = some.ids, some.is_answer[:, 1:], reference.rows(some.ids)[:, :-1]
@@ -523,6 +525,7 @@ with torch.no_grad():
     both = room.policy_loss(now, old, A, mask) + 0.5 * room.value_loss(V, V, R, mask, clip=math.inf)  # 评论家不裁
     assert_close(loss_of(now, old, A, V, R, mask, 0.2, 0.5), both)
 
+# %% tags=["nbval-check-output"]
 actor, critic, log = ppo(reference, turns, torch.Generator().manual_seed(0), rounds=150)
 before = strip.world.reference  # 各回答的 ln π_ref，[63]
 for name, log_pi in {"参考": before, "PPO": actor.listed().detach(), "π*": strip.world.best}.items():
@@ -532,7 +535,7 @@ for name, log_pi in {"参考": before, "PPO": actor.listed().detach(), "π*": st
 # %% [markdown]
 # 满分 4。它没有见过 π*，只写、只得分，就走到了旁边。再读它的日志，每行是学完那一轮以后：
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-check-output", "hide-input"]
 for n in (1, 10, 50, 150):
     score, moved, stopped, largest, error = log[n - 1].tolist()
     print(
@@ -541,7 +544,7 @@ for n in (1, 10, 50, 150):
     )
 
 # %% [markdown]
-# LOGTEXT
+# 怎么读：KL 和最大的比值说这一批走了多远。第 1 轮最远；后来几乎总写同几个回答，概率近 1，比值动不了。KL 忽然变大，多半是学习率大或遍数多；要**早停**，就在每一遍以后算它，过了界 `break`。评论家的损失先升后降：分数涨得快，它一时追不上，后来追上了。
 #
 # 评论家呢？它也是从 0 学来的。真的 $V(s)$ 在这里列得出来：
 
@@ -730,7 +733,7 @@ show_claim("C28c")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 就在这里练一个，先读日志，每行六轮的平均（学第二遍时的数），再读它写的。首句由种子抽，两个诗人用同一串随机数往下写；印出的是 128 首里的头六首，不是挑的，✓ 是规则认作押韵的：
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 hacked, run = poems.collapse(rounds=24, progress=False)  # 只奖押韵，β = 0
 logged = torch.tensor([run.figures[name] for name in ("score", "moved", "clipped", "value")])  # [4, 24 轮 × 2 遍]
 for paid, moved, stopped, error in logged[:, 1::2].view(4, 4, 6).mean(2).T.tolist():
@@ -758,7 +761,7 @@ for was, now, *_ in pairs[:6]:
 #
 # **KL 拦住什么**：β = 0.1 时只走 3.9 奈特，好处和坏处都少了。押韵多出来的从 0.16 减到 0.10；没有重字的还是三成，相邻不同的、真诗的概率比以前差，却只差一点（0.93，−5.27）。它不懂什么是好诗，只是每偏一步都要付钱，不划算的路和噪声推的路就走得少。
 #
-# 走得更久，塌得更彻底：另一次试跑到第 50 轮（没有记录），押韵 98%，句末 43% 是同一个字，KL 54。所以除了奖励，要看 KL、规则没有管的指标、留出的真诗，要有对照，还要**自己读**。
+# 所以除了奖励，要看 KL、规则没有管的指标、留出的真诗，要有对照，还要**自己读**。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
