@@ -119,6 +119,16 @@ def posttraining(result: dict) -> str:
     return table([*head, "roll-out's share", "share of peak", "our best × their best"], rows)
 
 
+def learning(result: dict) -> str:
+    rows = [
+        [row["model"], f"{row['parameters']:,}", f"{row['batch']} × {row['tokens']}"]
+        + [f"{row['texts_per_second'][who]['median']:,.1f}" for who in ("ours", "transformers")]
+        + [f"{row['times_as_fast']:.2f}"]
+        for row in result["steps"]
+    ]
+    return table(["model", "parameters", "texts × tokens", "ours", "transformers", "ours ×"], rows)
+
+
 def curves(result: dict) -> str:
     """A row for each way: rewards at the end, mean and seeds; the curves at a quarter, a half and the end."""
     rows = []
@@ -142,8 +152,8 @@ def about(result: dict) -> str:
 
 
 def parts() -> dict[str, str]:
-    names = ("decoding", "generation", "training", "vision", "posttraining", "posttraining_curves")
-    decoding, generation, training, vision, aligned, learned = map(load, names)
+    names = ("decoding", "generation", "training", "vision", "multimodal", "posttraining", "posttraining_curves")
+    decoding, generation, training, vision, seeing, aligned, learned = map(load, names)
     return {
         "decoding": "\n\n".join((about(decoding), against(decoding, "design"), over_context(decoding))),
         "generation": "\n\n".join((about(generation), against(generation, "way"))),
@@ -156,6 +166,7 @@ def parts() -> dict[str, str]:
             )
         ),
         "vision": "\n\n".join((about(vision), *map(vision_steps, vision["steps"]), preparing(vision))),
+        "multimodal": "\n\n".join((about(seeing), against(seeing, "way"), learning(seeing))),
         "posttraining": "\n\n".join((f"{about(aligned)} TRL {aligned['settings']['trl']}.", posttraining(aligned))),
         "curves": curves(learned),
     }

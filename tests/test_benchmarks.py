@@ -10,7 +10,7 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 RESULTS = BENCHMARKS / "results"
-NAMES = ("decoding", "generation", "training", "vision", "posttraining", "posttraining_curves")
+NAMES = ("decoding", "generation", "training", "vision", "multimodal", "posttraining", "posttraining_curves")
 
 
 def is_rate(found: dict) -> bool:
@@ -67,6 +67,16 @@ def check_vision(result: dict) -> None:
         assert set(row["images_per_second"]) == {"ours", "transformers"} and row["times_as_fast"] > 0
 
 
+def check_multimodal(result: dict) -> None:
+    check_against(result["against_transformers"], "model", "way", "batch", "same_tokens")
+    names = [row["model"].split()[0] for row in result["steps"]]
+    assert set(names) == {"LLaVA", "Qwen2-VL", "Qwen2.5-VL"}
+    assert [row["model"] for row in result["steps"]] == [row["model"] for row in result["against_transformers"]]
+    for row in result["steps"]:
+        assert set(row["texts_per_second"]) == {"ours", "transformers"} and row["times_as_fast"] > 0
+        assert all(is_rate(each) for each in row["texts_per_second"].values()) and row["parameters"] > 0
+
+
 def check_posttraining(result: dict) -> None:
     for row in result["steps"]:
         parts = ("step", "roll_out", "update") if row["way"] in ("GRPO", "PPO") else ("step",)
@@ -100,6 +110,7 @@ CHECKS = {
     "generation": check_generation,
     "training": check_training,
     "vision": check_vision,
+    "multimodal": check_multimodal,
     "posttraining": check_posttraining,
     "posttraining_curves": check_posttraining_curves,
 }
@@ -183,3 +194,9 @@ def test_the_tables_are_those_of_the_results(monkeypatch):
     text = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     assert tables.filled(text) == text, "run python benchmarks/tables.py"
     assert "| L4 d128 | GQA | 64 |" in text
+
+
+def test_stored_answers_are_transformers_own_and_twice_as_fast():
+    rows = json.loads((RESULTS / "multimodal.json").read_text(encoding="utf-8"))["against_transformers"]
+    assert min(row["times_as_fast"]["ours"] for row in rows) >= 2 and {row["batch"] for row in rows} == {1}
+    assert min(row["same_tokens"] for row in rows) >= 0.99
