@@ -30,7 +30,7 @@ QUICK = {"L1 d64": dict(layers=1, width=64, side=2)}
 
 @dataclass
 class Two:
-    """One model twice. read: (reader, the class's name) …; image: what ours take, theirs: what theirs take beside ids."""
+    """One model twice. fast, readable: our readers. images: what ours takes; named: what theirs takes beside ids."""
 
     ours: nn.Module
     theirs: nn.Module
