@@ -140,3 +140,9 @@ def examined(
     draw = torch.Generator().manual_seed(seed)
     written, texts = write(policy, beginnings(n, length=length, split="held-out"), generator=draw)
     return habits(texts) | {"kl": distance(policy, reference, written), "held-out": log_probability(policy)}
+
+
+def side_by_side(poets: Sequence[GPT2], n: int = 10, seed: int = 0) -> list[tuple[str, ...]]:
+    """By n first lines of held-out poems, drawn by seed: the poem of each poet, all with the same chance."""
+    begun = beginnings(n, split="held-out", seed=seed)
+    return list(zip(*(write(each, begun, generator=torch.Generator().manual_seed(seed))[1] for each in poets)))

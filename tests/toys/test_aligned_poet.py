@@ -15,6 +15,7 @@ from course_lib.toys.aligned_poet import (
     examined,
     habits,
     log_probability,
+    side_by_side,
     without_dropout,
     write,
 )
@@ -128,3 +129,12 @@ def test_log_probability_leaves_marks_and_edges_out():
     each = token_log_probs(model(ids), ids)[0]
     characters = [each[i].item() for i, token in enumerate(poem) if token not in "，。"]
     assert log_probability(model, n=1) == pytest.approx(sum(characters) / len(characters))
+
+
+def test_poets_beside_each_other_go_on_from_the_same_lines_with_the_same_chance():
+    one, other = tiny(0), tiny(1)
+    rows = side_by_side([one, one, other], n=4, seed=3)
+    begun = beginnings(4, split="held-out", seed=3)
+    assert all(poem.startswith(line) for row, line in zip(rows, begun, strict=True) for poem in row)
+    assert all(first == again for first, again, _ in rows) and any(first != last for first, _, last in rows)
+    assert rows != side_by_side([one, one, other], n=4, seed=4)

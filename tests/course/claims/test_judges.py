@@ -29,6 +29,25 @@ HALF = {"memory": lambda values: values[:, :, 1:] * np.array([0.5, 1])[:, None]}
 HALF |= {"operations": lambda values: values[:, :, 1:] * np.array([0.45, 1])[:, None]}
 DISPLACED = {"fell": same(0.1, 0.3, 0.4, 0.5), "worse": same(0.0, 0.1, 0.2, 0.3)}
 ENOUGH_POEMS = {"accuracy": same(1, 0.8, 0.8), "accuracy_new": same(0.51, 0.6, 0.6), "reward": same(2.3, 2.4, 2.8, 2.7)}
+BEYOND = {"sampled": same([0.4, 0.9], [0.2, 0.9], [0.6, 0.95], [0.2, 0.9], [0.5, 0.9]), "greedy": 0.96}
+BY_GROUP = {"sampled": same(0.7, 0.75, 0.8, 0.8, 0.78)}
+# reward, form, five, rhyme, tone, variety, distinct, one end, repeated, copied: before and after, by what is given
+WRITES = [1.7, 1, 0.3, 0.6, 0.7, 0.35, 0.91, 0.03, 0.05, 0], [2, 1, 0.3, 0.85, 0.75, 0.35, 0.91, 0.08, 0.05, 0]
+GIVEN_TWO = [1.5, 1, 0.2, 0.6, 0.7, 0.3, 0.9, 0.04, 0.05, 0], [2.3, 1, 0.9, 0.9, 0.7, 0.7, 0.97, 0.17, 0.02, 0]
+SINGS = {"shown": same(WRITES, GIVEN_TWO), "poets": same(1, 0.3, 0.8, 0.75, 0.55, 0.9, 0.03, 0.03, 0)}
+
+
+def sings_but(name, value, way=0):
+    """SINGS, but for one figure of the poet after GRPO."""
+    names = ["reward", "form", "five", "rhyme", "tone", "variety", "distinct", "one end", "repeated", "copied"]
+    shown = np.array([WRITES, GIVEN_TWO])
+    shown[way, 1, names.index(name)] = value
+    return SINGS | {"shown": same(shown)}
+
+
+LEAN = {"memory": same([3, 2, 4, 4], [2, 1, 2, 2], [1, 1, 2, 2])}
+LEAN |= {"operations": same([2, 2, 6], [2, 1, 3], [2, 0, 3])}
+SETTLED = {"kl": same(0.26, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)}
 FOUR = {"memory": same([1, 1, 2, 1], [1, 1, 2, 1], [1, 0, 0, 0], [1, 0, 0, 0])}
 FOUR |= {"operations": same(1, 1, 0.9, 0.9, 6), "seconds": same(3, 1, 1, 1, 3)}
 HACKED = {"rhyme": same(0.6, 0.9, 0.75, 0.7), "one_end": same(0.03, 0.3, 0.08, 0.4), "kl": same(0, 8, 2, 9)}
@@ -234,6 +253,17 @@ REFUTED = {
     "C29c": [HALF | {"memory": 1.0}, HALF | {"operations": 2.0}],
     "C29d": [DISPLACED | {"fell": same(0.1, 0.01, 0.01, 0.02)}, DISPLACED | {"worse": 0.0}],
     "C29e": [ENOUGH_POEMS | {"accuracy_new": 0.48}, ENOUGH_POEMS | {"reward": 2.3}],
+    "C30": [BY_GROUP | {"sampled": same(0.8, 0.8, 0.79, 0.7, 0.6)}],
+    "C30e": [sings_but("rhyme", 0.79), sings_but("distinct", 0.8), sings_but("one end", 0.31)],
+    "C30b": [
+        LEAN | {"memory": same([3, 2, 4, 4], [3, 2, 4, 3], [1, 1, 2, 2])},
+        LEAN | {"operations": same([2, 2, 6], [2, 2, 6], [2, 0, 3])},
+    ],
+    "C30c": [{"sampled": same([0.4, 0.55], [0.2, 0.9], [0.6, 0.95], [0.2, 0.9], [0.5, 0.9])}],
+    "C30d": [
+        SETTLED | {"kl": same(5e-4, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)},
+        SETTLED | {"kl": same(0.26, 0.045, 0.005, 1e-4, 2e-3, 0.56, 0.05, 0.005)},
+    ],
     "C17": [{"after": 0.4, "alone": 0.45}],
     "C17b": [{"linear": 0.9, "after": 0.85}],
     "C17c": [{"captions": 0.5}, {"captions": same(0.8, 0.76, 0.9, 0.77, 0.8)}],
@@ -396,6 +426,37 @@ PARTLY = {
     ],
     "C29d": [DISPLACED | {"fell": 0.3}, DISPLACED | {"worse": same(0, 0.05, 0.05, 0.1)}],
     "C29e": [ENOUGH_POEMS | {"accuracy": 0.6}, ENOUGH_POEMS | {"accuracy_new": 0.6}],
+    "C30": [
+        BY_GROUP | {"sampled": same(0.78, 0.75, 0.8, 0.8, 0.8)},
+        BY_GROUP | {"sampled": same(0.7, 0.75, 0.8, 0.8, 0.85)},
+    ],
+    "C30e": [
+        sings_but("form", 0.96),
+        sings_but("five", 0.4),
+        sings_but("tone", 0.6),
+        sings_but("variety", 0.2),
+        sings_but("distinct", 0.85),
+        sings_but("one end", 0.2),
+        sings_but("repeated", 0.08),
+        sings_but("copied", 0.02),
+        sings_but("five", 0.4, way=1),
+    ],
+    "C30b": [
+        LEAN | {"memory": same([3, 2, 4, 4], [3, 1, 2, 2], [1, 1, 2, 2])},
+        LEAN | {"memory": same([3, 2, 4, 4], [2, 1, 2, 5], [1, 1, 2, 2])},
+        LEAN | {"operations": same([2, 2, 6], [2, 1, 5], [2, 0, 3])},
+        LEAN | {"operations": same([2, 2, 6], [2, 1, 3], [2, 1, 3])},
+    ],
+    "C30c": [
+        BEYOND | {"sampled": same([0.4, 0.9], [0.2, 0.9], [0.6, 0.95], [0.2, 0.9], [0.5, 0.6])},
+        BEYOND | {"greedy": same([0.9, 0.96], [0.9, 0.6], [1, 1], [0, 1], [0.5, 1])},
+    ],
+    "C30d": [
+        SETTLED | {"kl": same(0.26, 0.045, 0.005, 2e-3, 1e-4, 0.56, 0.05, 0.005)},
+        SETTLED | {"kl": same(0.26, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 5e-4)},
+        SETTLED | {"kl": same(5e-3, 0.045, 0.005, 1e-4, 1e-4, 0.56, 0.05, 0.005)},
+        SETTLED | {"kl": lambda values: SETTLED["kl"](values) + 0.003 * (np.arange(len(values)) == 0)[:, None]},
+    ],
 }
 HOLDS = {
     "C11": [
@@ -458,6 +519,11 @@ HOLDS = {
     "C29c": [HALF],
     "C29d": [DISPLACED],
     "C29e": [ENOUGH_POEMS],
+    "C30": [BY_GROUP],
+    "C30b": [LEAN],
+    "C30c": [BEYOND],
+    "C30d": [SETTLED],
+    "C30e": [SINGS],
 }
 
 
