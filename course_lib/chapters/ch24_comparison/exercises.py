@@ -1,4 +1,4 @@
-"""Exercises of chapter 24, PPO, DPO and GRPO compared. The three of the mould stand for a value, a function and a repair."""
+"""Exercises of chapter 24, PPO, DPO and GRPO compared. The three of the mould: a value, a function, a repair."""
 
 import torch
 
