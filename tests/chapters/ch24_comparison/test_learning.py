@@ -28,7 +28,7 @@ def test_all_begin_at_the_reference_and_what_they_lack_is_the_way_to_the_best(me
 
 def test_long_runs_of_ppo_end_near_the_best_and_of_dpo_with_many_pairs_of_its_own_world(monkeypatch):
     monkeypatch.setitem(learning.BETAS, "DPO", 0.5)
-    monkeypatch.setitem(learning.LRS, "DPO", 0.1)
+    monkeypatch.setitem(learning.LRS, "DPO", 0.2)
     monkeypatch.setitem(learning.LRS, "PPO", 0.1)
     assert race("PPO", Knobs(rounds=24)).to_best[-1] < 0.1
     dpo = race("DPO", Knobs(rounds=16, n=8192))
