@@ -10,6 +10,8 @@ const SIZES = [27, 25, 23, 21, 20];  // px of the text
 
 // Put the picture of a slide and the words around it into one row; returns whether they can stand beside each other.
 function group(slide) {
+  const laid = slide.querySelector(':scope > .row');  // a slide is fitted anew when its guess is opened
+  if (laid) return laid.children.length > 1;
   const pictures = [...slide.children].filter((cell) => cell.querySelector(PICTURE));
   if (pictures.length !== 1) return false;
   const title = slide.firstElementChild.querySelector('h1, h2, h3');

@@ -10,7 +10,10 @@ from course_lib.hub.clip import load_clip
 from course_lib.hub.core import From, fetch, part
 from course_lib.hub.gpt1 import load_gpt1
 from course_lib.hub.gpt2 import load_gpt2
+from course_lib.hub.llama import load_llama
+from course_lib.hub.llava import load_llava, load_llava_next
 from course_lib.hub.opt import load_opt
+from course_lib.hub.qwen2_vl import load_qwen2_5_vl, load_qwen2_vl
 from course_lib.hub.siglip import load_siglip
 from course_lib.hub.vit import load_vit
 
@@ -24,7 +27,12 @@ __all__ = [
     "load_clip",
     "load_gpt1",
     "load_gpt2",
+    "load_llama",
+    "load_llava",
+    "load_llava_next",
     "load_opt",
+    "load_qwen2_5_vl",
+    "load_qwen2_vl",
     "load_siglip",
     "load_vit",
     "part",

@@ -240,7 +240,7 @@ assert_close(sft_loss(base, everything), next_token_loss(base, everything["ids"]
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 整张图
 #
-# 从左上往下，再往右，再往下。橙线是掩码走的路。底下一排先不管，第 20 到 23 章讲：[奖励模型](20_rlhf.ipynb)给回答打分，PPO、GRPO、DPO 是三种照好坏去学的办法。
+# 从左上往下，再往右，再往下。橙线是掩码走的路。底下一排先不管，第 20 到 23 章讲：[奖励模型](20_rlhf.ipynb)给回答打分，[PPO](21_ppo.ipynb)、[GRPO](23_grpo.ipynb)、[DPO](22_dpo.ipynb) 是三种照好坏去学的办法。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 NAMES = {"user": "用户", "assistant": "助手"}
@@ -605,7 +605,8 @@ for name, model in poets.items():
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 你来出四个字
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # 四个字随便写，两个模型换着看，用的是同一个种子：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]

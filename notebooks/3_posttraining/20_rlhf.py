@@ -154,7 +154,7 @@ show_figure(
 # :class: look
 # 橙色的在学。第三步里只有策略在学：**奖励模型**（reward model）和**参考模型**（reference model）都冻住。若奖励模型也跟着学，分数就成了自己哄自己。（策略、减基线，下面几节讲。）
 #
-# 奖励模型只在它见过的那种回答上可信，所以走远了要扣分。扣的是每个回答自己的 $\ln\pi-\ln\pi_{\text{ref}}$，平均起来就是 **KL**：两个分布一样时是 0，单位奈特（用自然对数）。减基线那一格，PPO（第 21 章）换成第四个模型，**评论家**（critic），后面会讲。
+# 奖励模型只在它见过的那种回答上可信，所以走远了要扣分。扣的是每个回答自己的 $\ln\pi-\ln\pi_{\text{ref}}$，平均起来就是 **KL**：两个分布一样时是 0，单位奈特（用自然对数）。减基线那一格，[PPO](21_ppo.ipynb)（第 21 章）换成第四个模型，**评论家**（critic），后面会讲。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -231,7 +231,6 @@ for b in (0, 2, 10):
 # 基线好坏只差在方差：$b=2$ 时从 2.9 降到 0.2，$b=10$ 时反而是 43。下面每个点是一次估计（策略换成 softmax(0, 0.5, −0.5)，一组四个答案平均，分数另有噪声）：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
-NAMES = ["甲 3 分", "乙 2 分", "丙 1 分"]
 logits = torch.tensor([0.0, 0.5, -0.5], dtype=torch.float64)
 
 
@@ -261,7 +260,11 @@ def said_of(baseline, more):
 
 
 explore(
-    lambda baseline, more: plots.plot_cloud(*map(torch.Tensor.numpy, cloud(baseline, more)), NAMES, reach=2.5),
+    lambda baseline, more: plots.plot_cloud(
+        *map(torch.Tensor.numpy, cloud(baseline, more)),
+        [f"甲 {3 + more} 分", f"乙 {2 + more} 分", f"丙 {1 + more} 分"],
+        reach=2.5,
+    ),
     said_of,
     baseline=Knob("基线", ["不减", "平均分", "其余的平均", "整组的平均", "减 10"], kind="buttons"),
     more=Knob("分数全体加", [0, 3, 7]),
@@ -274,7 +277,7 @@ explore(
 # 黑箭头是精确的梯度，橙箭头是估计的平均，灰线是一个标准差。换基线，点云变宽变窄，橙箭头不动（两万次的零头，如 1.01 倍，是抽样误差）；“不减”时把分数全体加 7，云就炸开，而该学的一点没变；这时“减 10”反倒合适，太大太小要看分数。“整组的平均”是例外：橙的比黑的短，约四分之三。
 # :::
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # “整组的平均”里有自己：抽到好的，基线也跟着高，优势就打了折。一组 $G$ 个，梯度正好缩成 $1-1/G$。减**其余的平均**（leave-one-out，RLOO 减的就是它）不缩。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -396,7 +399,7 @@ show_erratum("K20-1")
 # 停 1.5 分钟，表一行一行对。常问：“环境既然不滑，还要强化学习做什么？”答：不滑的只是接词；难的是分数到最后才来，又只有一个，要分给前面几百个词。又问：“为什么不打折？”答：打 0.95 的折，200 个词以前的那个词就看不见奖励了。
 # :::
 
-# %% [markdown] slideshow={"slide_type": "slide"}
+# %% [markdown] slideshow={"slide_type": "skip"}
 # ## 证据：基线让梯度安静多少
 #
 # 还是这 63 种回答，八个随机的策略，四个回答一组，各估两万次，和全列出来的精确梯度比。
@@ -410,7 +413,7 @@ show_erratum("K20-1")
 # - C. V(s)：每个开头有自己的平均
 # :::
 
-# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 measured = figures_of(load_record("C26"))
 ratios = measured["variance"].values / measured["variance"].values[:, :1]  # [种子，基线]
 BASELINES = ["不减", "平均分", "V(s)", "其余的平均", "减 10"]
@@ -425,12 +428,6 @@ show_figure(
 
 # %% slideshow={"slide_type": "skip"}
 show_claim("C26")
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1 分钟，先举手。常问：“方差减半，学得快一倍吗？”答：要同样准的梯度，样本少一半；学得快多少还看别的，见卡片里的限度。
-# :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 与 SFT 差在哪里
@@ -466,7 +463,8 @@ show_erratum("K20-2")
 # $$
 # \delta_t=r_t+\gamma V(s_{t+1})-V(s_t)
 # $$
-#
+
+# %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
 # 评论家说得全对；这个策略写到“平仄”很少停。“平仄仄平仄”第二个仄，$\delta$ 是正是负？
@@ -476,7 +474,7 @@ show_erratum("K20-2")
 # - C. 正：又写了一个词
 # :::
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 row = learning.read(ids).index("平仄仄平仄")
 V = learning.values_of(policy)[row]  # 精确的价值，写每个词元以前，[N] = [5]
 r = torch.tensor([0, 0, 0, 0, 3.0], dtype=torch.float64)  # 换了三次，写完给 3 分
@@ -560,8 +558,16 @@ print(f"人选了乙：损失 {bradley_terry(other, one):.2f}")
 # %% [markdown] slideshow={"slide_type": "-"}
 # 分数**没有零点**：负分不等于坏，两个问题的分数也不能比。强化学习里减基线，正好把零点减掉。
 
-# %% [markdown] slideshow={"slide_type": "-"}
-# 下面是小诗人写的六首。两首一组，你来选；选一次，页面就按上面的损失重新算一遍每首的分数。
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1 分钟，先举手。常问：“为什么不直接让人打分？”答：各人的尺不同，同一个人上午和下午也不同；比较只要求次序。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 你来选，它来学
+#
+# 小诗人写的六首。两首一组，你来选；选一次，页面就按上面的损失重新算一遍每首的分数。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 drawn_poems = [text for text in poem_preferences.write(24, 7) if lines_of(text)][:6]
@@ -586,7 +592,7 @@ for text, points_ in zip(drawn_poems, poem_rewards()(drawn_poems, [None] * 6)[0]
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟。请一位学生上来选十对。常问：“为什么不直接让人打分？”答：各人的尺不同，同一个人上午和下午也不同；比较只要求次序。
+# 停 1.5 分钟。请一位学生上来选十对。常问：“要选多少对才够？”答：看误差条；六首诗十几对就分得出前后，真的奖励模型要学的是没见过的回答，用几万到上百万对。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}

@@ -12,305 +12,1027 @@
 # ---
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# # 21 PPO
+# # 21 PPO：一批回答，多走几步
 #
-# 这里用两句话提出本章的谜：一个具体的现象，一个问号。
+# 写一批回答很费时，REINFORCE 走一步就扔掉。多走几步，又会走飞。走到哪里该停？
 #
 # **学完能做什么**
 #
-# - 这里写三到五件读者学完能做的事，每件一个动词开头
+# - 手算比值和裁剪，说出四种情形里哪两种没有梯度
+# - 说清裁剪挡住了什么，没有挡住什么
+# - 把一个分数摊到每个词元：KL 扣分、评论家、优势
+# - 画出四个模型：谁写，谁看，谁学，各占多少内存
+# - 读一次 PPO 训练：除了奖励，还要看什么
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1 分钟。先说谜，不说答案。常问：这里写听众常问的一问，和一两句回答。
+# 停 1 分钟。只念谜面，请学生回想第 20 章的一轮：写、打分、减基线、走一步。常问：“PPO 是专为语言模型设计的吗？”答：不是，2017 年为走路和打游戏而作；语言模型只是把它拿来用。
 # :::
 
 # %% [markdown]
-# **先修**：这里写要先读哪几章、各用到什么，并给链接。
+# **先修**：[06 Transformer](../1_foundations/06_transformer.ipynb)（交叉熵、训练）、[20 强化学习与 RLHF](20_rlhf.ipynb)（策略梯度、优势、评论家、GAE、奖励模型、参考）。
 #
-# **阅读** 约 7 分钟，练习另加 10 分钟。**运行** 实测约 10 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 41 分钟，练习另加 52 分钟。**运行** 实测约 40 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
 # :class: dropdown
-# 这里列出本章的符号，一个符号只有一个意思。
 #
-# | 符号 | 意思 | 形状 |
+# | 符号 | 意思 | 形状或大小 |
 # |---|---|---|
-# | x | 样本：几个数 | [N] |
+# | $\pi$、$\pi_{\text{old}}$、$\pi_{\text{ref}}$ | 现在的策略、写这一批的策略、参考，给一个词元的概率 | 0 到 1 |
+# | $\rho$ | 比值 π/π_old | 一个词元一个数 |
+# | $A$ | 优势：比预料的好多少 | 一个词元一个数 |
+# | $\epsilon$ | 裁剪的宽度，常取 0.2 | 大于 0 |
+# | $\beta$ | 离开参考一奈特，扣几分 | 不小于 0 |
+# | $r$ | 奖励 | 一个词元一个数 |
+# | $V$ | 价值：评论家说，从这里起平均还得多少 | 一个状态一个数 |
+# | $R$ | 回报：评论家该说的数 | 一个词元一个数 |
+# | $\lambda$ | GAE 里信后面的意外几分 | 0 到 1 |
+# | $c$ | 评论家的损失乘几倍 | 大于 0 |
+# | $L$ | 损失 | 一个数 |
+# | $J$ | 平均分数减去 β 乘 KL | 一个数 |
+# | $a$、$s$、$t$ | 答案、状态、第几个词元 | |
+#
+# π* 是最好的策略。图和代码里另有约定：B 几个回答，T 一行几个词元，N = T − 1，D 宽度，mask 是回答的词元。
 # :::
 
 # %% slideshow={"slide_type": "skip"}
+import copy
+import math
+from functools import cache
+
 import torch
 from torch.testing import assert_close
 
 from course_lib.chapters.ch21_ppo import figures as plots
-from course_lib.lesson import check, exercise, show_figure, start
+from course_lib.chapters.ch21_ppo import learning, poems
+from course_lib.chapters.ch21_ppo.one_writing import followed
+from course_lib.chapters.ch21_ppo.whole_figure import Sizes, plot_ppo
+from course_lib.course.claims import figures_of, load_record
+from course_lib.data.real.poems import vocabulary
+from course_lib.lesson import check, exercise, show_claim, show_erratum, show_figure, show_source, start
+from course_lib.posttraining import gae as gae_room
+from course_lib.posttraining import ppo as room
+from course_lib.posttraining.kl import exact_kl
+from course_lib.posttraining.rollout import write_answers
+from course_lib.toys.syllables import read, turns
+from course_lib.toys.three_answers import three_answers
+from course_lib.toys.token_mdp import TokenReader, at_the_end, state_values
 from course_lib.widgets import Knob, explore
+from course_lib.widgets.live_triangle import live_triangle
 
 start("21")
-x = torch.tensor([1.0, 2.0, 3.0, 6.0])  # 换成本章的输入，[N] = [4]
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 一个问题
+# ## 一个问题：写一批，只走一步
 #
-# 这里提出一个问题：先运行，再解释。
+# [第 20 章](20_rlhf.ipynb)的 REINFORCE 一轮三件事：写一批回答，算优势，走一步。然后整批扔掉，因为策略变了，旧的不再是它写的。
+#
+# 写费时：一个词一个词地来，大模型写长回答，八九成的时间花在这里（OpenRLHF 的作者，2025）。同一批多走几步，不是省得多吗？拿三个答案试：好、中、差，得 1、0.4、−0.6 分，参考给 0.15、0.55、0.30。写 32 个，只用这一批。
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
-print(f"{len(x)} 个数，平均 {x.mean():g}")
+# %% slideshow={"slide_type": "-"} tags=["nbval-check-output"]
+world = three_answers(beta=0.5)  # 分数和参考都写得出来，J 算得精确
+drawn = world.reference.exp().multinomial(32, replacement=True, generator=torch.Generator().manual_seed(0))
+A = world.reward[drawn] - world.reward[drawn].mean()  # 优势：减这一批的平均，[32]
+for k, name in enumerate("好中差"):
+    print(f"{name}　写了 {int((drawn == k).sum()):2} 次，优势 {A[drawn == k][0]:5.2f}")
+print(f"J：参考 {world.worth(world.reference):.2f}，最好的策略 {world.worth(world.best):.2f}")
+
+
+# %% slideshow={"slide_type": "skip"}
+def walk(objective):  # 同一批上走 256 步，objective：[32] 个 ln π → [32]
+    z = world.reference.clone()
+    for step in range(1, 257):
+        z = z.detach().requires_grad_()
+        (up,) = torch.autograd.grad(objective(z.log_softmax(0)[drawn]).mean(), z)
+        z = (z + 0.5 * up).detach()
+        if step in (1, 4, 16, 64, 256):
+            told = "  ".join(f"{name} {p:.3f}" for name, p in zip("好中差", z.softmax(0).tolist()))
+            print(f"{step:4} 步　{told}　J {world.worth(z.log_softmax(0)):.2f}")
+
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 就用这 32 个，照 REINFORCE 走 256 步，最后写什么？
+#
+# - A. 停在最好的策略附近
+# - B. 只写“好”，它分最高
+# - C. 只写“中”
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+walk(lambda now: A * now)
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 头几步都对，$J$ 在升；后来越走越糟，比参考还差。“好”只碰巧写了一次，推它的力小，被“中”挤没了。走得越远，越把这一批的偶然当真。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1 分钟。请一位听众先说结果，再翻到输出。常问：这里写听众常问的一问，和一两句回答。
+# 停 2 分钟。先看写了几次，再投票。常问：“换一批就好了吧？”答：换一批就换一种走飞：“好”写得多的那批，就只剩“好”。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 先猜再跑
+# ## 比值：旧样本，新策略
 #
-# 每个重要的输出之前有一问，答案能从前文推出来；读者先选，输出才出现，然后解释。
+# 毛病有两层。第一层能算清：样本是 $\pi_{\text{old}}$ 写的，我们要的却是 $\pi$ 的平均。给每个样本乘上**比值**（ratio）：
+#
+# $$
+# \rho=\frac{\pi}{\pi_{\text{old}}},\qquad \sum_a \pi_{\text{old}}\,\rho\,A=\sum_a \pi\,A
+# $$
+#
+# 手算：旧策略给一个词元 0.2，现在给 0.3，$\rho=1.5$。旧策略写它两次，新策略会写三次，所以旧的一个顶 1.5 个。
+
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+pi_old, pi = world.reference.exp(), torch.tensor([0.20, 0.60, 0.20], dtype=torch.float64)
+rho = pi / pi_old  # [3]
+print("ρ：", "  ".join(f"{name} {x:.2f}" for name, x in zip("好中差", rho.tolist())))
+print(f"按旧策略平均 ρ·分数 {pi_old @ (rho * world.reward):.3f}，按新策略平均分数 {pi @ world.reward:.3f}")
+walk(lambda now: (now - world.reference[drawn]).exp() * A)
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 平均分毫不差。可是同样的 32 个，还是走飞了。第二层毛病在这里：32 个样本的平均只在近处可信，而优化专往它不可信的地方去。所以要管住的，是走多远。
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 起步时 $\rho=1$，$\rho A$ 的梯度是 $A\,\rho\,\partial\ln\pi=A\,\partial\ln\pi$：第一步与 REINFORCE 一样。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。ρ = 1.5 写在黑板上，请学生用“顶几个”的话说一遍。常问：“这不就是重要性采样吗？”答：是。它不偏，但 ρ 大的样本一个顶许多，方差就大；走得越远越不可用。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 裁剪：四种情形
+#
+# **近端策略优化**（proximal policy optimization，PPO；Schulman 等，2017）的办法：这个词元走够了，就不再推它。取 $\epsilon=0.2$，目标是
+#
+# $$
+# \min\big(\rho A,\ \text{clip}(\rho,\,1-\epsilon,\,1+\epsilon)\,A\big)
+# $$
+#
+# clip 把 $\rho$ 夹在 0.8 到 1.2 之间，这叫裁剪；整个式子叫**裁剪目标**（clipped objective），要它大。
+#
+# | | $A>0$，想多写 | $A<0$，想少写 |
+# |---|---|---|
+# | $\rho>1.2$ | 够多了：梯度 0 | 走反了：？ |
+# | 中间 | 往上推 | 往下压 |
+# | $\rho<0.8$ | 走反了：？ | 够少了：梯度 0 |
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
-# 每个数都乘 2，平均变成多少？
+# $A=-1$，而 $\rho=1.5$：想少写的，反而写多了（别的词元带的）。它还有梯度吗？
 #
-# - A. 不变
-# - B. 2 倍
-# - C. 4 倍
+# - A. 没有，已经出了 1.2
+# - B. 有，照样往下压
+# - C. 有，往上推
 # :::
 
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
-print(f"乘 2 以后，平均 {(2 * x).mean():g}")
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+for a in (1.0, -1.0):
+    for x in (0.5, 1.5):
+        d = torch.tensor([math.log(x)], requires_grad=True)  # ln π − ln π_old
+        goal = room.surrogate(d, torch.tensor([a]), 0.2, 0.2)  # 房间里的
+        (up,) = torch.autograd.grad(goal.sum(), d)
+        print(f"A = {a:4}　ρ = {x}　ρA = {x * a:4.1f}　目标 {goal.item():4.1f}　对 ln π 的梯度 {up.item() + 0:4.1f}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 取 min，是取**悲观**的那个：走过头的好处不算，走反了的坏处照算。若写成 max，走反的就没人管了。
+
+# %% slideshow={"slide_type": "skip"}
+show_source(room.surrogate)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 代码里 d 是 $\ln\pi-\ln\pi_{\text{old}}$，low 和 high 都是 $\epsilon$（有的变体两边不一样宽，见第 23 章）。回到那 32 个答案：
+
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
+walk(lambda now: room.surrogate(now - world.reference[drawn], A, 0.2, 0.2))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 64 步以后一动不动：三种答案都没有梯度了。$J$ 是 0.32，离 0.44 还远，那就再写一批，接着走。
+#
+# 再看走了多远：“好” 0.181 ÷ 0.150 = 1.21，“中” 1.20，“差”却是 0.52，早过了 0.8。
+
+# %% slideshow={"slide_type": "skip"}
+show_erratum("K21-2")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。先举手投票，再翻到输出。常问：这里写听众常问的一问，和一两句回答。
+# 停 2 分钟。表先空着，请学生填。常问：“为什么不直接罚 KL？”答：论文也试了，叫 KL 惩罚版，要一边走一边调系数，效果不如裁剪；裁剪一行就够。又问：“裁了以后比值就在 0.8 到 1.2 之间？”答：不，考据里有数。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 看见它：一批诗，走十六步
+#
+# 小诗人写 16 首，规则打分。同一批上走 16 步，每个点是一个字：横的是比值，竖的是优势。灰的地方没有梯度。
+
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+CLIPS = {"0.2": 0.2, "0.5": 0.5, "不裁": math.inf}
+
+
+def said_of_clip(clip, step):
+    way = followed(CLIPS[clip])
+    ratios = way.ratios[step]
+    stopped = plots.is_stopped(ratios.numpy(), way.advantages.numpy(), CLIPS[clip]).mean()
+    return (
+        f"ε：{clip}，第 {step} 步：{len(ratios)} 个字，比值从 {ratios.min():.2f} 到 {ratios.max():.2f}，"
+        f"{stopped:.0%} 没有梯度了"
+    )
+
+
+explore(
+    lambda clip, step: plots.plot_clip(
+        followed(CLIPS[clip]).ratios[step].numpy(), followed(CLIPS[clip]).advantages.numpy(), CLIPS[clip]
+    ),
+    said_of_clip,
+    clip=Knob("裁剪 ε", list(CLIPS), kind="buttons"),
+    step=Knob("走几步", [0, 1, 2, 4, 8, 16], live=range(17)),
+    start={"clip": "0.2", "step": 8},
+    name="21-clip",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 第 0 步所有点都在 $\rho=1$ 的竖线上：一步未走，裁剪什么也不做。拖到第 4 步，右上和左下的点走进灰区，变红；走反的（右下、左上）一直是蓝的。再拖：红点没有停在边上，还在往外走。它自己不推了，同一批里别的字在推，权重是共用的。换成“不裁”，点就散得更开。竖线上总留着一串：标点、句末，概率本来近 1，动不了。
+#
+# 若裁剪真能挡住比值，红点就该贴着灰区的边。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2.5 分钟。先在第 0 步问“现在裁掉几个”，再一步步走。常问：“那一批该走几步？”答：看没有梯度的有几成、离旧策略的 KL 多大；语言模型上常走 1 到 4 遍。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 一个词元一份奖励
+#
+# 三个答案各是一步。语言模型的回答有几百个词元，奖励怎么摊？**分数**写完才有，放在最后一个词元。**KL 的扣分**每个词元都算得出，各扣各的：
+#
+# $$
+# r_t=-\beta\,(\ln\pi_{\text{old}}-\ln\pi_{\text{ref}})\ +\ \text{分数（只在最后一个词元）}
+# $$
+#
+# 一个回答四个词元，2 分，$\beta=0.1$。四个词元的 $\ln\pi_{\text{old}}-\ln\pi_{\text{ref}}$ 是 0.3、−0.2、0、0.5。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 第二个词元，策略比参考**更少**写它（−0.2）。它的奖励是？
+#
+# - A. −0.02，离开参考就扣
+# - B. +0.02
+# - C. 0，负的不算
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+away = torch.tensor([[0.3, -0.2, 0.0, 0.5]])  # ln π_old − ln π_ref，[B, N] = [1, 4]
+reference = torch.full((1, 4), -2.0)
+mask, score = torch.ones(1, 4, dtype=torch.bool), torch.tensor([2.0])
+rewards = room.penalised_rewards(score, reference + away, reference, mask, beta=0.1)
+print("每个词元的奖励：", [round(x, 2) for x in rewards[0].tolist()])
+print(f"加起来 {rewards.sum():.2f} = 2 − 0.1 × {away.sum():.1f}")
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 单个词元的 KL 可以是负的，平均起来才不小于 0。把负的截成 0，扣的就不是 KL 了。总数与第 20 章整句扣的一样，只是各归各位：哪个词元走远了，扣在哪里。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。先投票。常问：“参考不是‘不打分，只约束’吗？”答：在 InstructGPT 和 TRL 里，约束就是写进奖励的这一项。又问：“第一轮扣多少？”答：0，策略还是参考自己。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 评论家：每个词元前，一个预料
+#
+# 第 20 章说过，评论家读半截回答，说往后平均还得多少，$V(s_t)$。PPO 真的养一个：语言模型的主干，最后换成一个向量，输出 [B, T, 1]。
+#
+# 每格一个数，看着像“给每个词打分”。是吗？平仄的世界（第 20 章：每换一次得 1 分，写完才给）列得完，真的 $V$ 算得出。两个回答，第三个音节才分手；每个音节前面的数，是写它以前的 $V$：
+
+# %% slideshow={"slide_type": "-"} tags=["nbval-check-output"]
+strip = learning.strip(beta=0.2)  # 第 20 章的策略，也是参考；63 种回答
+reference = strip.actor
+answers, is_answer = reference.answers()
+values = state_values(reference, at_the_end(strip.world.reward, is_answer)).detach()  # 写每个音节以前，[63, 5]
+for text in ("平仄平仄平", "平仄仄仄仄"):
+    row = read(answers).index(text)
+    print(
+        f"写完得 {strip.world.reward[row]:.0f} 分　",
+        "  ".join(f"{v:.2f} {w}" for w, v in zip(text, values[row].tolist())),
+    )
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 写第三个音节**以前**，两边都是 1.81：评论家不知道会写哪一个。写了以后，才一个升，一个降。
+
+# %% slideshow={"slide_type": "skip"}
+show_erratum("K21-1")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 评论家从哪里起步？InstructGPT 用奖励模型的权重：它读得懂好坏，只是还没学过读半截。也可以用策略自己的主干，末层从 0 起。两种都要跟着策略一起学，因为策略一变，“往后平均”就变了。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。请学生说出奖励模型与评论家的三处不同：读整篇还是半截，冻住还是在学，一个数还是一格一个。常问：“评论家和策略能共用主干吗？”答：能，省一份内存；两个损失会抢，要调 c。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 优势：评论家还没学会的时候
+#
+# 优势照[第 20 章](20_rlhf.ipynb)的 GAE：后面的意外，隔一步打一次 $\lambda$ 的折（不另打折）。评论家刚起步，处处说 0；一首诗 28 个词元，得 3 分，$\lambda=0.95$。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 第一个词元的优势，是 3 分的几成？
+#
+# - A. 全部：分数是大家的
+# - B. 28 分之一：平摊
+# - C. 四分之一
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+paid, is_step = torch.zeros(1, 28), torch.ones(1, 28, dtype=torch.bool)
+paid[0, -1] = 3.0
+for lam in (1.0, 0.95, 0.5):
+    a = gae_room.gae(paid, torch.zeros(1, 28), is_step, lam=lam)[0]
+    print(f"λ = {lam}　第 1 个 {a[0]:.2f}　第 14 个 {a[13]:.2f}　第 28 个 {a[27]:.2f}")
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 0.95 的 27 次方是 0.25。评论家学会以前，功劳多归了末尾；学会以后，意外在哪里，优势就在哪里。再把这一批所有词元的优势减平均、除以标准差，叫**白化**（whitening）：分数的零点和大小都不再要紧，代价是到了最好的策略，它也不变小。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。常问：“那为什么不取 λ = 1？”答：取了就是只信真的得几分，不偏，但吵；评论家学得好，λ 小才划算，第 20 章量过。又问：“白化按一句还是按一批？”答：按一批的所有词元。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 损失：两样加起来
+#
+# $$
+# L=-\text{平均}\Big[\min\big(\rho_t A_t,\ \text{clip}(\rho_t)\,A_t\big)\Big]+c\cdot\text{平均}\Big[\tfrac12\,(V(s_t)-R_t)^2\Big]
+# $$
+#
+# 第一样改策略，第二样改评论家。$R_t=A_t+V(s_t)$（白化以前的 $A$）是评论家该说的数。平均对这一批回答的全部词元，提示和填充不算。
+#
+# 走几步的时候，**什么不动**？
+#
+# - 这一批的回答、$\pi_{\text{old}}$、$A$、$R$：写完算一次，记下来
+# - 参考和奖励模型：一直不动
+#
+# 每一步重新算的只有 $\pi$ 和 $V$。最常见的错就是让该不动的动了：$\pi_{\text{old}}$ 每步重算，$\rho$ 就永远是 1，裁剪永远不起作用。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1.5 分钟。请学生把式子里每个量归到“动”与“不动”。常问：“论文里还有一项熵？”答：有，鼓励多试；做 RLHF 通常不用，离参考的 KL 已经拦着它变窄。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 整张图：四个模型
+#
+# 从左往右读：写 64 首，四个模型看，判，学 4 遍。
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+show_figure(
+    plot_ppo(Sizes(answers=64, tokens=34, vocabulary=len(vocabulary()), width=64, epochs=4)),
+    alt="PPO 的全图，四栏。写：策略写 64 个回答 [64, 34]。看：策略记下 ln π_old [64, 33]，评论家给 [64, 34, 1]，"
+    "奖励模型读完给 [64] 个分，参考给 ln π_ref [64, 33]。判：每个词元的奖励是 −β·KL，末格加分 [64, 33]；"
+    "GAE 得优势和回报，各 [64, 33]。学 4 遍：策略的比值乘优势，裁剪取 min；评论家的平方误差；两个损失相加，"
+    "改策略和评论家的权重，再写一批",
+)
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 橙色的在学：策略和评论家。灰的冻住：参考和奖励模型。四个都要读这一批回答，但只有最右一栏要走几遍。奖励由规则打，就少一个；第 23 章的 GRPO 连评论家也不要。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 2 分钟，报形状，指出评论家那个“1”。常问：“四个模型要一样大吗？”答：不必；InstructGPT 策略最大 175B，奖励模型和评论家都是 6B。
 # :::
 
 # %% [markdown]
-# 答案是 B。这里解释刚才的输出，并引出下一问。
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 手算
-#
-# 这里在小到能用眼睛核对的数上走一遍：(1 + 2 + 3 + 6) / 4 = 3。
-
-# %% tags=["nbval-check-output"] slideshow={"slide_type": "fragment"}
-by_hand = torch.tensor((1 + 2 + 3 + 6) / 4)
-print(f"手算 {by_hand:g}")
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 2 分钟。板书，每个数写出来。常问：这里写听众常问的一问，和一两句回答。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 同一件事，在 course_lib 里
-#
-# 这里用库里的实现再算一遍，与手算逐数比较；短的源码用 `show_source` 展示。
-
-# %% slideshow={"slide_type": "fragment"}
-assert_close(x.mean(), by_hand)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1 分钟。常问：这里写听众常问的一问，和一两句回答。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 整张图
-#
-# 这里是整个模型的一张图：每个形状、残差和归一化都在图上，拿一个例子从输入读到输出。
-
-# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
-show_figure(
-    plots.plot_whole({"输入": "[4]", "求和": "[]", "平均": "[]"}),
-    alt="三个方框从左到右：输入，形状 [4]；求和，形状 []；平均，形状 []",
-)
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 2 分钟。从输入读到输出，每个形状念一遍。常问：这里写听众常问的一问，和一两句回答。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
 # ## 整段码
 #
-# 这里是装好的一段实现，不超过 60 行，在本页运行，并与库里的逐数相等。
+# 一轮 PPO，从写到学。世界是平仄：止、平、仄，至多五个音节，每换一次 1 分，写完才给；策略是一张表，每个开头一行 logits；评论家也是一张表，每个开头一个数。
 
 
-# %% slideshow={"slide_type": "fragment"}
-def whole(x):
-    total = 0
-    for each in x:  # [N]
-        total = total + each
-    return total / len(x)
+# %%
+def log_probs(table, rows, ids):  # [B, N]：写下的每个词元的 ln π
+    return table[rows].log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
 
 
-assert_close(whole(x), x.mean())
+def token_rewards(score, away, mask, beta):  # [B]、[B, N] → [B, N]
+    last = mask & (mask.flip(1).cumsum(1).flip(1) == 1)  # 每行最后一个 True
+    return -beta * away * mask + score[:, None] * last
 
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1.5 分钟。对着图，指出每一行是哪个方框。常问：这里写听众常问的一问，和一两句回答。
-# :::
 
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 看见它
+def advantages_of(rewards, values, mask, lam):  # GAE，γ = 1
+    advantages = torch.zeros_like(rewards)
+    V_next = A_next = torch.zeros_like(rewards[:, 0])
+    for t in reversed(range(rewards.shape[1])):
+        now = rewards[:, t] + V_next - values[:, t] + lam * A_next
+        advantages[:, t] = now * mask[:, t]
+        V_next, A_next = (torch.where(mask[:, t], new, old) for new, old in ((values[:, t], V_next), (now, A_next)))
+    return advantages
+
+
+def loss_of(now, old, A, V, R, mask, clip, c):
+    rho = (now - old).exp()
+    policy = -torch.min(rho * A, rho.clamp(1 - clip, 1 + clip) * A)
+    return policy[mask].mean() + c * (V - R)[mask].square().mean() / 2
+
+
+def ppo(reference, earns, chance, rounds, beta=0.2, B=64, epochs=4, clip=0.2, lam=0.95, c=1.0, lr=0.03):
+    actor = copy.deepcopy(reference)
+    critic = torch.zeros(len(actor.table), dtype=torch.float64, requires_grad=True)  # V，每个开头一个
+    optimiser = torch.optim.Adam([actor.table, critic], lr=lr)
+    for _ in range(rounds):
+        written = write_answers(TokenReader(actor), start_token, n=B, limit=5, end=0, generator=chance)
+        ids, mask, rows = written.ids, written.is_answer[:, 1:], actor.rows(written.ids)[:, :-1]
+        with torch.no_grad():  # 判：从此不动
+            old = log_probs(actor.table, rows, ids)
+            away = old - log_probs(reference.table, rows, ids)  # ln π_old − ln π_ref
+            rewards = token_rewards(earns(ids), away, mask, beta)
+            A = advantages_of(rewards, critic[rows] * mask, mask, lam)
+            R = A + critic[rows]
+            A = (A - A[mask].mean()) / A[mask].std()
+        for _ in range(epochs):  # 学：同一批几遍
+            optimiser.zero_grad()
+            loss_of(log_probs(actor.table, rows, ids), old, A, critic[rows], R, mask, clip, c).backward()
+            optimiser.step()
+    return actor, critic.detach()
+
+
+# %% [markdown]
+# 先逐数与房间比，再学 150 轮，与列出来的 π* 比：
+
+
+# %% tags=["nbval-check-output"]
+start_token, chance = torch.zeros(1, 1, dtype=torch.int64), torch.Generator().manual_seed(11)
+some = write_answers(TokenReader(reference), start_token, n=8, limit=5, end=0, generator=chance)
+ids, mask, rows = some.ids, some.is_answer[:, 1:], reference.rows(some.ids)[:, :-1]
+old, V = some.log_probs, torch.randn(mask.shape, generator=chance, dtype=torch.float64)
+now = old + torch.randn(old.shape, generator=chance) * mask
+with torch.no_grad():
+    assert_close(log_probs(reference.table, rows, ids) * mask, old)
+    told = room.judge(turns(ids), now, old, V, mask, beta=0.2)  # 房间里的
+    rewards = token_rewards(turns(ids), now - old, mask, 0.2)
+    A = advantages_of(rewards, V * mask, mask, 0.95)
+    assert_close(rewards, told.rewards)
+    assert_close(gae_room.whiten(A, mask), told.advantages)
+    R = told.returns
+    both = room.policy_loss(now, old, A, mask) + 0.5 * room.value_loss(V, 0 * V, R, mask, clip=math.inf)
+    assert_close(loss_of(now, old, A, V, R, mask, 0.2, 0.5), both)
+
+actor, critic = ppo(reference, turns, torch.Generator().manual_seed(0), rounds=150)
+before = strip.world.reference  # 各回答的 ln π_ref，[63]
+for name, log_pi in {"参考": before, "PPO": actor.listed().detach(), "π*": strip.world.best}.items():
+    points, away = log_pi.exp() @ strip.world.reward, log_pi.exp() @ (log_pi - before)
+    print(f"{name}　平均 {points:.2f} 分，离参考 {away:.2f} 奈特，到 π* 的 KL {exact_kl(log_pi, strip.world.best):.3f}")
+
+# %% [markdown]
+# 满分 4。它没有见过 π*，只写、只得分，就走到了旁边。
 #
-# 这里是承载本章想法的那张图，读者能把它弄坏。
+# 评论家呢？它也是从 0 学来的。真的 $V(s)$ 在这里列得出来：
 
-# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+
+# %% tags=["hide-input"]
+@cache
+def seen_by_critic(rounds):  # 走得到的开头：真的 V、评论家说的、各去几成
+    actor, critic = ppo(reference, turns, torch.Generator().manual_seed(0), rounds=rounds)
+    with torch.no_grad():
+        exact = learning.exact_values(strip._replace(actor=actor))
+        (answers, is_answer), log_pi = actor.answers(), actor.listed()
+    mask = is_answer[:, 1:]
+    at, share = actor.rows(answers)[:, :-1][mask], log_pi.exp()[:, None].expand(mask.shape)[mask]
+    visits = torch.zeros_like(critic).index_put((at,), share, accumulate=True)
+    return tuple(each[at.unique()] for each in (exact, critic, visits))
+
+
+def said_of_critic(rounds):
+    exact, said, visits = seen_by_critic(rounds)
+    error = (visits @ (said - exact).square() / visits.sum()).sqrt()
+    return (
+        f"学了 {rounds} 轮：{len(exact)} 个开头，按去的次数平均，评论家与真的差 {error:.2f}；"
+        f"什么都没写时，真的值 {exact[0]:.2f}，它说 {said[0]:.2f}"
+    )
+
+
 explore(
-    lambda last: plots.plot_mean([*x[:3].tolist(), last]),
-    lambda last: f"四根柱子，最后一根高 {last}；横线在平均数 {(6 + last) / 4:g}",
-    last=Knob("最后一个数", [0, 6, 30]),
-    start={"last": 6},
+    lambda rounds: plots.plot_critic(*(each.numpy() for each in seen_by_critic(rounds)), limit=4.2),
+    said_of_critic,
+    rounds=Knob("学几轮", [0, 3, 10, 30, 80, 150]),
+    start={"rounds": 30},
+    name="21-critic",
 )
 
-# %% [markdown] slideshow={"slide_type": "fragment"}
+# %% [markdown]
 # :::{admonition} 看什么
 # :class: look
-# 这里一句话说看哪里；再一句话说，如果想法是错的，图会是什么样子。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 2.5 分钟。先说看哪里，再拖动。常问：这里写听众常问的一问，和一两句回答。
+# 每个点是一个开头，大的常去。第 0 轮它处处说 0，而真的值从 0 到 3 多。学了几轮，大点先上虚线：常去的地方学得准，不去的地方学不到。而真的值自己也在右移，因为策略在变好，评论家总在追。若评论家给的是“这个词元的分”，点就不会落在这条线上。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 在真实的东西上看
+# ## 证据：停在哪里
 #
-# 这里把同一个想法用在真实的东西上：照片、手写数字、唐诗、表情符号，或公开模型的配置。
+# 一轮一轮地走，PPO 停在 π* 上吗？两个列得完的世界：三个答案（步长不变，评论家知道平均分），和刚才的平仄（评论家要学，学习率降到 0，β = 0.5）。每次只去掉一样。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-b
+# 三个答案，照原样停在 π* 旁边，KL 约 0.01。去掉哪一样，它就停在 π* 上？
+#
+# - A. 裁剪
+# - B. 白化
+# - C. 样本太少：换成八倍的回答
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+settled = figures_of(load_record("C28d"))
+OFF = ["照原样", "不白化", "不裁剪", "只学一遍", "八倍的回答", "评论家知道 V"]
+WORLDS = {"三个答案": settled["three"].values, "平仄": settled["strip"].values}
+show_figure(
+    plots.plot_ends(OFF, WORLDS, settled["before"].mean),
+    alt="到 π* 的 KL，点是种子，竖线是平均。"
+    + "；".join(
+        f"{world}：" + "，".join(f"{name} {kl:.2g}" for name, kl in zip(OFF, values.mean(0)))
+        for world, values in WORLDS.items()
+    ),
+)
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C28d")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 到了 π*，每个答案扣完 KL 都一样多，优势全是 0，本该停下。白化却把 0 附近的零头又放大到 1，步子停不下来。多抽八倍也没有用：零头再小，除以自己的标准差，还是 1。平仄里是另一回事：评论家说不准，样本又少，白不白化差不多；多写八倍，或者评论家知道 V，才近些。
+#
+# 下面的三角形由你的浏览器现算，每轮写 32 个，走 4 步：
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+live_triangle(("exact", "PPO"), name="21-triangle")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 看什么
+# :class: look
+# 圆点是参考，星是 π*，灰线照精确的梯度走，蓝线是 PPO：它很快到星的旁边，绕着抖，不停下来。去掉“优势白化”的勾，它停在星上。勾回来，再把学习率调小：抖得轻，走得慢。不裁，抖得重。若它停在别处，而不是绕着星，那才是目标错了。
+# :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟。常问：这里写听众常问的一问，和一两句回答。
+# 停 1.5 分钟，先投票；可打开本章网页的三角形，去掉白化的勾。常问：“那为什么还要白化？”答：分数的大小因任务而异，白化以后同一个学习率到处能用；真的训练离最优还远，又会降学习率，这点抖动不要紧。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 证据：第一个主张
+# ## 四份内存
 #
-# 这里一句话说主张，再说怎样会被推翻；`run_claim` 现场跑小的，`show_claim` 给出记录。
-# 玩具结果旁边写明：真实规模下知道什么，出处在哪里，结果对什么敏感。
+# 四个模型，各 70 亿参数（7B），权重用 16 位，一个 14 GB。在学的还要梯度（16 位），混合精度的 Adam 另存 32 位的权重和两份动量，一个参数 12 字节。激活不算。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# 四个一起，要多少内存？
+#
+# - A. 56 GB：4 × 14
+# - B. 140 GB 左右
+# - C. 250 GB 左右
+# :::
+
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+def held(way):
+    full, frozen, none = (14, 14, 84), (14, 0, 0), (0, 0, 0)
+    adapted = (14, 0.4, 2.4)  # LoRA：另加约 2 亿个数在学，权重里不到 0.5 GB，略去
+    rows = {"策略": full, "评论家": full, "参考": frozen, "奖励模型": frozen}
+    if way == "奖励由规则打":
+        rows["奖励模型"] = none
+    if way == "评论家与策略共用主干":
+        rows["评论家"] = none
+    if way == "LoRA，主干共用":
+        rows = {"策略": adapted, "评论家": (0, 0.4, 2.4), "参考": none, "奖励模型": frozen}
+    if way == "不要评论家、规则打分（GRPO）":
+        rows["评论家"] = rows["奖励模型"] = none
+    return rows
+
+
+def said_of_memory(way):
+    rows = held(way)
+    told = "，".join(f"{name} {sum(kinds):g}" for name, kinds in rows.items())
+    return f"{way}：{told}，一共 {sum(map(sum, rows.values())):g} GB（激活不算）"
+
+
+WAYS = ["四个都全", "奖励由规则打", "评论家与策略共用主干", "LoRA，主干共用", "不要评论家、规则打分（GRPO）"]
+explore(
+    lambda way: plots.plot_memory(held(way), unit=f"GB，一共 {sum(map(sum, held(way).values())):,.4g}", limit=112),
+    said_of_memory,
+    way=Knob("做法", WAYS, kind="select"),
+    name="21-memory",
+)
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# 252 GB。贵的不是“四个模型”，是其中**两个在学**：各 112，冻住的各 14。我们量过小的（文末 C28）：连激活一起，是单独训练一个的 1.8 到 2.05 倍，只读的两个占 2% 到 5%。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟。先问怎样会被推翻，再给结论。常问：这里写听众常问的一问，和一两句回答。
+# 停 1.5 分钟，先投票。常问：“那多卡时呢？”答：权重、梯度、Adam 分摊到各卡（ZeRO、FSDP），总数不变；另外写回答的引擎常再存一份策略。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 证据：第二个主张
+# ## 诗：只奖押韵
 #
-# 主线上至多两个主张，其余的放到最后的“证据与考据”。
+# 真的模型：小诗人，首句给定，每轮写 32 首，学两遍。奖励只有一条：第二、四句押韵。
+#
+# :::{admonition} 先猜再跑
+# :class: guess answer-c
+# β = 0，走 24 轮，押韵从六成升到四分之三。没有重字的诗，原来有三成，会怎样？
+#
+# - A. 也多起来：肯押韵的诗，别的也讲究
+# - B. 不变：奖励没有管它
+# - C. 少一半
+# :::
+
+# %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
+hacked_by = figures_of(load_record("C28c"))
+WAYS_OF = ["以前", "押韵\nβ 0", "押韵\nβ 0.1", "粗心\nβ 0"]
+SEEN = {
+    "rhyme": "押韵",
+    "variety": "没有重字的",
+    "distinct": "相邻两字，不同的",
+    "one_end": "句末最常见的字，占",
+    "kl": "离参考，奈特",
+    "held_out": "真诗每字的 ln π",
+}
+POETS = {"rhyme": 0.80, "variety": 0.55}  # 留出的唐诗
+panels = [(said, dict(zip(WAYS_OF, hacked_by[name].values.T))) for name, said in SEEN.items()]
+show_figure(
+    plots.plot_habits(panels, level=[POETS.get(name) for name in SEEN]),
+    alt="四种诗人，各六样，点是种子，虚线是唐诗。"
+    + "；".join(
+        f"{said}：" + "，".join(f"{way.replace(chr(10), ' ')} {seeds.mean():.2f}" for way, seeds in values.items())
+        for said, values in panels
+    ),
+)
+
+# %% slideshow={"slide_type": "skip"}
+show_claim("C28c")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 奖励一路在升，曲线上什么也看不出。就在这里练一个，读它写的：首句由种子抽，两个诗人用同一串随机数往下写。
+
+# %% slideshow={"slide_type": "skip"}
+hacked, run = poems.collapse(rounds=24, progress=False)  # 只奖押韵，β = 0
+paid = torch.tensor(run.figures["score"][:: poems.WRITING.epochs])  # 每轮的平均奖励，[24]
+print("每六轮的平均奖励：", "  ".join(f"{x:.2f}" for x in paid.view(4, 6).mean(1).tolist()))
+for was, now, *_ in poems.side_by_side(hacked, n=6, seed=0):
+    print(f"\n以前　{was}\n以后　{now}")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# 押韵多了，别的呢？第四首最显眼：写出来的三句里有四个“万”，好接，又不碍押韵。
+#
+# **有几成是奖励推的？** 把奖励换成掷硬币，别的一样（文末 C28e）：照样走 9.6 奈特，真诗的概率照样降，没有重字的也从 0.33 落到 0.26，有一次落到 0.12。分得开的只有押韵：硬币 0.46，押韵 0.76。这里的“远”，多半是噪声推的：批小，学习率大，优势一白化，噪声和信号一样大。KL 量得出走了多远，说不出为了什么；没有对照，就会把噪声弄坏的也算在奖励头上。
+#
+# **钻空子**（reward hacking）是另一回事：奖励涨了，你要的没有。规则写得粗心，只要求同音，不管是不是同一个字，付出去的奖励到 0.92，真押韵只有 0.66：差的那些，两句用同一个字收尾。空子多半在规则里，不在算法里。
+#
+# **KL 拦住什么**：β = 0.1 时只走 3.9 奈特，押韵还有 0.70，重字没有多。它不懂什么是好诗，只是每偏一步都要付钱，不划算的路和噪声推的路就走得少。
+#
+# 走得更久，塌得更彻底：另一次试跑到第 50 轮（没有记录），押韵 98%，句末 43% 是同一个字，KL 54。所以除了奖励，要看 KL、规则没有管的指标、留出的真诗，要有对照，还要**自己读**。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1 分钟。常问：这里写听众常问的一问，和一两句回答。
+# 停 2 分钟，先投票，再念两首。C28c 部分成立；对照 C28e 也要讲：掷硬币走得一样远，押韵却少了。常问：“那 β 该多大？”答：没有定数；看 KL 和别的尺，不够就加。
+# :::
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## 真的训练怎么设
+#
+# | | 一批 | 走几遍 | $\epsilon$ | $\beta$ |
+# |---|---|---|---|---|
+# | PPO 论文（2017），走路 | 2048 步 | 10 | 0.2 | 无 |
+# | InstructGPT（2022） | 512 个回答 | 1，分 8 小批 | 0.2 | 0.02 |
+# | Llama 2（2023） | 512 | 1，分 8 小批 | 0.2 | 0.01、0.005 |
+# | TRL 1.12 的默认 | 自定 | 4 | 0.2 | 0.05 |
+#
+# 走路的一批走十遍，语言模型只走一遍到四遍：每一步的动作多（几万个词元），起点又已经很好，走坏的代价大。Llama 2 写一批、学一遍，70B 的约 330 秒。
+#
+# 常听说 PPO 对设定极其敏感。平仄里量过（文末 C28b）：从参考到 π* 的路算 1，学习率换三十倍，走到哪里平均差 0.50；$\epsilon$ 换十倍，只差 0.10。先调学习率；裁剪是给学习率大的时候保底的。
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# :::{admonition} 讲者备注
+# :class: dropdown
+# 停 1 分钟。常问：“走一遍，裁剪还有用吗？”答：分了 8 小批，后七批时策略已经变了，裁剪从第二小批起作用；一批只走一步，它什么也不做。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 边界：常见误区
 #
-# 这里写两三个误区，每个由一个单元格算出来。
-#
-# :::{admonition} 1. 这里写误区的原话
+# :::{admonition} 1. “评论家就是奖励模型”
 # :class: pitfall
-# 这里说错在哪里。
+# 奖励模型读完整的回答，冻住，给一个分。评论家读半截，一直在学，说往后平均几分。
 # :::
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1 分钟。常问：这里写听众常问的一问，和一两句回答。
-# :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 边界：说法不一的地方
 #
-# 主线上至多两条考据，只放读者不看就会弄错的；用 `show_erratum`，并把争的是哪句话写全。
-
-# %% [markdown] slideshow={"slide_type": "notes"}
-# :::{admonition} 讲者备注
-# :class: dropdown
-# 停 1 分钟。常问：这里写听众常问的一问，和一两句回答。
+# :::{admonition} 2. “裁剪让新策略离旧的不超过 20%”
+# :class: pitfall
+# 它只是不再推走够的词元。比值照样走出去；真要停，看 KL，早停。
 # :::
-
-# %% [markdown] slideshow={"slide_type": "slide"}
-# ## 往后看
 #
-# 这里说下一个模型改了什么、为什么改，并给链接。
+# :::{admonition} 3. “KL 是负的，程序错了”
+# :class: pitfall
+# 单个词元、一小批，都可以是负的。一直明显是负的才是错：多半是写的时候和算的时候不是同一个分布（温度、top-p、dropout）。
+# :::
+#
+# :::{admonition} 4. “奖励一路升，就是学好了”
+# :class: pitfall
+# 奖励是代理。要另看 KL、别的指标，做对照，自己读样本。
+# :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 0.5 分钟。常问：这里写听众常问的一问，和一两句回答。
+# 停 1 分钟，先让学生说哪句对。常问：“怎么知道比值算对了？”答：第一步、第一小批，比值应当全是 1，一个也没裁；不是，就是温度、填充或 dropout 不一致。
 # :::
+
+# %% [markdown]
+# ## 往前看，往后看
+#
+# - **第 20 章**：策略梯度、GAE、奖励模型都是那里的；这里加的是比值和裁剪，使一批能走几步。
+# - **[第 22 章](22_dpo.ipynb)**：DPO 不写、不打分，两个模型，从成对的偏好直接学。
+# - **第 23 章**：GRPO 保留裁剪，去掉评论家：同一个问题写几个，减平均。
+# - **第 24 章**：三种方法放在一个世界、一笔预算里比。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## 练习
 #
-# 三道样题，约 10 分钟；换成本章的题：问相邻的情形，至少两道是修程序。把 `...` 换成你的答案，运行 `check`。
+# 七题，连小问约 52 分钟：两题心算，三题修程序，两题写代码，每题后面跟着一个小问。把 `...` 换成你的答案，运行 `check`；在网页上，心算题可以直接填。它认得常见的错。
 
 # %%
 exercise("21-ppo-1")
 
 # %%
-answer = ...  # 一个整数
+answer = ...  # 一个数，带正负号
 
 check("21-ppo-1", answer)
+
+# %%
+next_answer = ...  # 小问："A"、"B" 或 "C"
+
+check("21-ppo-1-next", next_answer)
 
 # %%
 exercise("21-ppo-2")
 
 
 # %%
-def shares(counts): ...
+def my_pull(log_probs, old, advantages, mask, clip): ...
 
 
-check("21-ppo-2", shares)
+check("21-ppo-2", my_pull)
+
+# %%
+next_answer = ...  # 小问："A"、"B" 或 "C"
+
+check("21-ppo-2-next", next_answer)
 
 # %%
 exercise("21-ppo-3")
 
 
 # %%
-def centred(x):
-    return x - x.mean(dim=-1, keepdim=True)
+def my_rewards(score, old, reference, is_answer, beta):
+    mask = is_answer[:, 1:]
+    rewards = -beta * (old - reference) * mask
+    rewards[:, -1] += score
+    return rewards
 
 
-check("21-ppo-3", centred)
+check("21-ppo-3", my_rewards)
+
+# %%
+next_answer = ...  # 小问：一个数
+
+check("21-ppo-3-next", next_answer)
+
+# %%
+exercise("21-ppo-4")
+
+
+# %%
+def my_training(start, answers, advantages, clip, lr, epochs):
+    z = start.clone()
+    for _ in range(epochs):
+        z.requires_grad_()
+        now = z.log_softmax(0)[answers]
+        old = now.detach()
+        rho = (now - old).exp()
+        goal = torch.min(rho * advantages, rho.clamp(1 - clip, 1 + clip) * advantages).mean()
+        (up,) = torch.autograd.grad(goal, z)
+        z = (z + lr * up).detach()
+    return z.log_softmax(0)
+
+
+check("21-ppo-4", my_training)
+
+# %%
+next_answer = ...  # 小问："A"、"B" 或 "C"
+
+check("21-ppo-4-next", next_answer)
+
+# %%
+exercise("21-ppo-5")
+
+
+# %%
+def my_gradients(log_probs, old, values, returns, clip, c):
+    log_probs, values = log_probs.clone().requires_grad_(), values.clone().requires_grad_()
+    advantages = returns - values
+    rho = (log_probs - old).exp()
+    held = rho.clamp(1 - clip, 1 + clip)
+    policy = -torch.min(rho * advantages, held * advantages).mean()
+    critic = (values - returns).square().mean() / 2
+    return torch.stack(torch.autograd.grad(policy + c * critic, (log_probs, values)))
+
+
+check("21-ppo-5", my_gradients)
+
+# %%
+next_answer = ...  # 小问："A"、"B" 或 "C"
+
+check("21-ppo-5-next", next_answer)
+
+# %%
+exercise("21-ppo-6")
+
+
+# %%
+def my_value_loss(values, old, returns, mask, clip): ...
+
+
+check("21-ppo-6", my_value_loss)
+
+# %%
+next_answer = ...  # 小问：一个数
+
+check("21-ppo-6-next", next_answer)
+
+# %%
+exercise("21-ppo-7")
+
+# %%
+answer = ...  # 多少 GB
+
+check("21-ppo-7", answer)
+
+# %%
+next_answer = ...  # 小问："A"、"B" 或 "C"
+
+check("21-ppo-7-next", next_answer)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 小结
 #
 # :::{admonition} 五句话
 # :class: summary
-# 1. 这里写五句话，合上页面还该记得的。
+# 1. 旧样本乘比值 ρ = π/π_old，就能再用；可是只在近处可信。
+# 2. 目标取 min(ρA, 裁过的)：走够了的没有梯度，走反了的照样拉。它夹住目标，夹不住比值。
+# 3. 每个词元的奖励是 −β·KL，末格加分；评论家说往后平均几分，意外就是功过。
+# 4. 四个模型：策略和评论家在学，参考和奖励模型冻住。内存贵在两个在学的，时间贵在写。
+# 5. 分数是代理：看 KL、看别的尺、做对照、自己读，才知道它学到了什么。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 0.5 分钟。常问：这里写听众常问的一问，和一两句回答。
+# 停 0.5 分钟。请学生不看屏幕填那张四种情形的表。常问：“现在还用 PPO 吗？”答：用；题目有规则的，多改用 GRPO 一族，裁剪还是这一个。
 # :::
 
 # %% [markdown]
 # ## 延伸阅读
 #
-# - 这里列论文、公开代码和讲得更深的文章，各说一句读它的什么。
+# - **论文**：Schulman 等，Proximal Policy Optimization Algorithms（2017，arXiv:1707.06347），第 3 节裁剪，第 5 节算法；Schulman 等，TRPO（2015，arXiv:1502.05477），它的前身；GAE（2015，arXiv:1506.02438）。
+# - **用到语言模型**：Ziegler 等（2019，arXiv:1909.08593），逐词元的 KL 扣分从这里来；Ouyang 等，InstructGPT（2022，arXiv:2203.02155），附录 C；Touvron 等，Llama 2（2023，arXiv:2307.09288），3.2.3 节。
+# - **细节**：Huang 等，The N+ Implementation Details of RLHF with PPO（2024，arXiv:2403.17031）；Zheng 等，Secrets of RLHF（2023，arXiv:2307.04964）；Engstrom 等（2020，arXiv:2005.12729），问 PPO 的好处有几成来自代码里的小处。
+# - **KL 的估计**：Schulman 的短文（2020，joschu.net/blog/kl-approx.html）。
+# - **提问**（GitHub 的 issue）：huggingface/trl 的 1893 号、3750 号（分数放在哪一格）、3120 号（只走一步，裁剪不起作用）；openai/summarize-from-feedback 的 6 号（分数怎样分给各步）。
+#
+# 下一章：DPO，不写也不打分，从比较直接学。
 
 # %% [markdown]
 # ## 证据与考据
+
+# %% [markdown]
+# ### 内存与时间
 #
-# 这里放其余的主张、能给出不同结论的快速运行，和其余的考据。
+# 小的模型上实数：四个同样大的 GPT-2，写 32 个回答，各学一步，三种大小。下图是“诗人那样的”一种。
+
+# %% tags=["hide-input"]
+costs = figures_of(load_record("C28"))
+ROLES, PARTS = ("策略", "评论家", "参考", "奖励模型"), ("写", "参考", "奖励模型", "评论家", "学一步")
+show_figure(
+    plots.plot_memory(dict(zip(ROLES, costs["memory"].mean[2])), unit="兆字节（诗人那样的）"),
+    alt="每个模型占的兆字节，权重、梯度、Adam、激活："
+    + "；".join(
+        f"{role} " + "、".join(f"{x:.1f}" for x in kinds) for role, kinds in zip(ROLES, costs["memory"].mean[2])
+    ),
+)
+
+# %% tags=["hide-input"]
+shares = {
+    name: dict(zip(PARTS, costs[key].mean[2])) for name, key in {"运算": "operations", "处理器时间": "seconds"}.items()
+}
+show_figure(
+    plots.plot_shares(shares, unit="一轮里的份额（诗人那样的，学一步）"),
+    alt="一轮里各样的份额。"
+    + "；".join(
+        f"{name}：" + "，".join(f"{part} {x / sum(row.values()):.0%}" for part, x in row.items())
+        for name, row in shares.items()
+    ),
+)
+
+# %% [markdown]
+# 写的运算只占一成，时间却占两三成：一个词一个词地写，机器用不满。学四步，写的份额就更小；大模型写长回答，份额大得多。
+
+# %%
+show_claim("C28")
+
+# %% [markdown]
+# ### 哪个设定最要小心
+#
+# 平仄，30 轮，每格五个种子的平均：从参考到 π* 的路走了几成，1 是走到，负的是比参考还差。学习率小的一列是还没走到；大的一列走过了头，不裁的更是如此。
+
+# %% tags=["hide-input"]
+swept = figures_of(load_record("C28b"))["way"]
+CLIP_NAMES, LRS, BETAS = ("0.05", "0.1", "0.2", "0.5", "不裁"), ("0.02", "0.06", "0.2", "0.6"), ("0.1", "0.5")
+show_figure(
+    plots.plot_sweep(swept.mean, CLIP_NAMES, LRS, BETAS),
+    alt="路走了几成，每行一个 ε，每列一个学习率。"
+    + "；".join(
+        f"β {beta}，ε {clip}：" + "、".join(f"{x:.2f}" for x in swept.mean[row, :, column])
+        for column, beta in enumerate(BETAS)
+        for row, clip in enumerate(CLIP_NAMES)
+    ),
+)
+
+# %%
+show_claim("C28b")
+
+# %% [markdown]
+# ### 掷硬币当奖励
+#
+# 只奖押韵，诗人走了九奈特多。有几成是奖励推的？把奖励换成一枚硬币（每首由它的字句定正反，六成是正），别的一样：没有东西可学，它走多远？
+
+# %% tags=["hide-input"]
+tossed = figures_of(load_record("C28e"))
+TOSSED = ["以前", "硬币\nβ 0"]
+panels = [(said, dict(zip(TOSSED, tossed[name].values.T))) for name, said in SEEN.items()]
+show_figure(
+    plots.plot_habits(panels, level=[POETS.get(name) for name in SEEN]),
+    alt="以前和学过硬币的，各六样，点是种子，虚线是唐诗。"
+    + "；".join(
+        f"{said}：" + "，".join(f"{way.replace(chr(10), ' ')} {seeds.mean():.2f}" for way, seeds in values.items())
+        for said, values in panels
+    ),
+)
+
+# %%
+show_claim("C28e")
+
+# %% [markdown]
+# ### 参考与奖励模型
+
+# %%
+show_erratum("K21-3")
+
+# %%
+show_erratum("K21-4")
+
+# %% [markdown]
+# ### 两个 r，分数的位置
+
+# %%
+show_erratum("K21-5")
+
+# %%
+show_erratum("K21-6")
+
+# %% [markdown]
+# ### KL 的位置，评论家的裁剪
+
+# %%
+show_erratum("K21-7")
+
+# %%
+show_erratum("K21-8")
+
+# %% [markdown]
+# ### 只走一步
+
+# %%
+show_erratum("K21-9")

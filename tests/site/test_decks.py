@@ -195,6 +195,20 @@ def test_on_the_screen_slides_fit_and_nothing_lies_under_arrows_and_footer(visit
     assert not wrong
 
 
+def test_a_slide_that_is_fitted_anew_keeps_its_parts_where_they_are(visit, hard_deck):
+    """As when its guess is opened."""
+    with visit(hard_deck, [], viewport=SCREEN) as page:
+        page.wait_for_function("window.Reveal && Reveal.isReady()")
+        for i in range(page.evaluate("Reveal.getTotalSlides()")):
+            page.evaluate(TURN_TO, i)
+            page.wait_for_function("Reveal.getCurrentSlide().dataset.fitted")
+            before = page.evaluate("Reveal.getCurrentSlide().innerHTML")
+            page.evaluate("delete Reveal.getCurrentSlide().dataset.fitted")
+            page.evaluate("Reveal.dispatchEvent({ type: 'slidechanged' })")
+            page.wait_for_function("Reveal.getCurrentSlide().dataset.fitted")
+            assert page.evaluate("Reveal.getCurrentSlide().innerHTML") == before
+
+
 @pytest.mark.parametrize("scheme", ["http", "file"])
 def test_the_speaker_sees_notes_in_the_course_font(visit, address, folder, scheme):
     url = address + "slides/03_rope.html" if scheme == "http" else (folder / "slides" / "03_rope.html").as_uri()

@@ -111,6 +111,20 @@ def test_keys_choose_a_model_and_a_phone_holds_it(published):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_keys_stay_on_the_choice_while_a_model_is_on_its_way(published):
+    """A key that nobody holds would turn a slide."""
+    page = published(pair, **AT_ONCE)
+    run(page)
+    first = words(page)
+    page.get_by_role("radio", name="微调前").press("ArrowRight")
+    assert page.evaluate("document.activeElement.checked")
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="微调前")).to_be_checked()
+    expect(page.locator(".course-widget-box")).not_to_have_attribute("aria-busy", "true")
+    expect(told(page)).to_contain_text("写满了", timeout=15_000)
+    assert words(page) == first
+
+
 def test_with_a_kernel_the_weights_of_both_come_as_bytes(laid):
     made = pair()
     (other,) = made.others

@@ -164,6 +164,7 @@ def test_a_live_model_loads_its_weights_when_it_is_asked_to(visit, address, fold
         for url in (address + name, (folder / name).as_uri()):
             trouble, asked = [], []
             with visit(url, trouble) as page:
+                look_without_guessing(page)
                 page.on("request", lambda request, asked=asked: asked.append(request.url))
                 live = page.locator(WITH_WEIGHTS).first
                 if name in decks:
@@ -309,7 +310,7 @@ def test_deck_opens_and_its_widgets_answer(visit, address, folder, decks, scheme
                 start(widgets.nth(i))
                 at = page.evaluate("JSON.stringify(Reveal.getIndices())")
                 # of a group of radio buttons the tab key reaches the chosen one
-                control = widgets.nth(i).locator("input[type=range], input:checked, select").first
+                control = widgets.nth(i).locator("input[type=range], input[type=radio]:checked, select").first
                 control.focus()
                 changes(widgets.nth(i), lambda c=control: c.press(arrow(c)), "first control by key", trouble)
                 widgets.nth(i).locator("button, input, select").last.press("ArrowRight")

@@ -12,15 +12,15 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from course_lib.foundations.checks import check_known
 from course_lib.posttraining import on_policy
 from course_lib.posttraining.gae import gae
-from course_lib.posttraining.kl import exact_kl, log_ratio
+from course_lib.posttraining.kl import exact_kl
 from course_lib.posttraining.log_probs import is_target, token_log_probs
-from course_lib.posttraining.ppo import judge, penalised_rewards, policy_loss, ppo_loss, surrogate
+from course_lib.posttraining.ppo import judge, penalised_rewards, policy_loss, ppo_loss
 from course_lib.posttraining.reference import Reference
 from course_lib.posttraining.rollout import RollOut, write_answers
 from course_lib.posttraining.sft import n_targets
@@ -237,46 +237,3 @@ def sweep(
         start, best = worth[0], world.world.worth(world.world.best)
         gained[c, i, b] = (worth[-1] - start) / (best - start)
     return gained
-
-
-class Surface(NamedTuple):
-    """Of a token by its ratio and its advantage: the objective, and its derivative by the ratio."""
-
-    objective: Tensor
-    slope: Tensor
-
-
-def clip_surface(ratio: Float[Tensor, "*rows"], advantage: Float[Tensor, "*rows"], clip: float = 0.2) -> Surface:
-    """PPO's objective of one token, and how it pulls: 0 where the clip has taken the gradient away."""
-    with torch.enable_grad():
-        ratio = ratio.detach().requires_grad_()
-        value = surrogate(log_ratio(ratio.log(), torch.zeros_like(ratio)), advantage, clip, clip)
-        (slope,) = torch.autograd.grad(value.sum(), ratio)
-    return Surface(value.detach(), slope)
-
-
-class Dots(NamedTuple):
-    """The tokens of one writing, before each epoch and after the last: π / π_old, and the advantage of each."""
-
-    ratio: Float[Tensor, "epochs+1 n"]
-    advantage: Float[Tensor, " n"]
-
-
-def dots(*, epochs: int = 8, clip: float = 0.2, n: int = 32, lr: float = 0.1, seed: int = 0) -> Dots:
-    """One writing on the strip and `epochs` updates on it: where its tokens go on the surface. The critic knows V."""
-    world, found = strip(), []
-    batch = judged(world, written(world, n, torch.Generator().manual_seed(seed)), exact=True)
-    mask = is_target(batch["is_answer"])
-    settings = Settings(steps=2 * epochs, lr=lr, warmup=0.0, weight_decay=0.0, clip=math.inf)
-    loss = partial(ppo_loss, clip=clip, value_weight=0.0)
-    update = Update(world.learners(), settings, loss=loss, weigh=n_targets)
-    for _ in range(epochs):
-        found.append(ratios(world.actor, batch, mask))
-        update(batch)
-    return Dots(torch.stack([*found, ratios(world.actor, batch, mask)]), batch["advantages"][mask])
-
-
-@torch.no_grad()
-def ratios(actor: nn.Module, batch: dict[str, Tensor], mask: Bool[Tensor, "B N"]) -> Float[Tensor, " n"]:
-    """π / π_old of each token written."""
-    return (token_log_probs(actor(batch["ids"]), batch["ids"]) - batch["old"])[mask].exp()

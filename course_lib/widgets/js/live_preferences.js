@@ -20,6 +20,7 @@ const OWN_STYLE = `
 .course-widget-lane s { top: .1em; width: 3px; margin-left: -1.5px; height: 1.2em; background: #000000; }
 .course-widget-on-slide.course-widget-preferences { display: grid; grid-template-columns: 23em minmax(0, 1fr); gap: 0 1em; font-size: 19px; align-items: start; }
 .course-widget-on-slide .course-widget-ranks { grid-column: 2; grid-row: 1 / 5; }
+.course-widget-on-slide .course-widget-ranks p, .course-widget-on-slide .course-widget-rank { font-size: inherit; }
 `;
 
 // ---- the mathematics
@@ -111,7 +112,7 @@ export default {
     const [items, rule] = ["items", "rule"].map((key) => model.get(key));
     const worth = model.get("scores");
     const K = items.length;
-    const short = (i) => `${i + 1} ${items[i].split("\n")[0].replace(/[，。]$/, "")}`;
+    const short = (i) => `${i + 1} ${items[i].split(/[，。\n]/)[0]}`;
     let ridge = model.get("ridge");
     let n = 1;
     let random, asked, pair, fitted; // asked: [{ pair, choice, expected, byRule }], choice null where he left it open
@@ -201,7 +202,7 @@ export default {
       const believed = bestOf(n, fitted.scores, fitted.scores);
       picked.textContent = choices.length
         ? `现在最高分是「${short(order[0])}」。每次随机拿 ${n} 个、挑最高分的：学到的分数平均 ${signed(believed)}${marked ? `，规则的分数平均 ${signed(bestOf(n, fitted.scores, worth.map((w) => w - mean)))}` : ""}。`
-        : "选一个，分数就动。";
+        : `选一个，分数就动。现在分数都是 0，从 ${n} 个里挑最高分的，和随机拿一个一样。`;
       undo.disabled = clear.disabled = !choices.length;
     };
     demo.addEventListener("click", () => {

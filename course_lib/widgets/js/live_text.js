@@ -100,6 +100,7 @@ export default {
 
     // ---- what the reader holds
     const words = node("input", { type: "text", value: model.get("prompt"), spellcheck: "false", autocomplete: "off", maxlength: 200 });
+    if (nHeads) words.style.width = `${nHeads + 2}em`;
     const seed = node("input", { type: "number", value: model.get("seed"), min: 0, max: 9999, step: 1 });
     const [run, step, again] = ["▶ 运行", "下一个", "换一种写法"].map((text) => node("button", { type: "button" }, text));
     run.className = "course-widget-main";
@@ -252,20 +253,22 @@ export default {
     };
 
     // ---- writing
+    // The reader may choose another model while one is on its way: then that one is fetched, too.
     const load = async () => {
       if (net) return true;
       root.setAttribute("aria-busy", "true");
-      choosing.disabled = true;
       say("正在取模型的权重 …");
       try {
-        const weights = await weightsOf(chosen);
-        net = Object.assign(new GPT2(weights), { texts: weights.texts });
-        nets.set(chosen, net);
+        while (!nets.has(chosen)) {
+          const asked = chosen;
+          const weights = await weightsOf(asked);
+          nets.set(asked, Object.assign(new GPT2(weights), { texts: weights.texts }));
+        }
+        net = nets.get(chosen);
       } catch (error) {
         say(`权重取不到（${error.message}）。请检查网络，再按一次运行。`, true);
       }
       root.removeAttribute("aria-busy");
-      choosing.disabled = false;
       return net !== null;
     };
     const rewind = (length) => {

@@ -22,6 +22,7 @@ const OWN_STYLE = `
 .course-widget-on-slide .course-widget-turned { grid-row: 1 / 3; align-content: start; grid-template-columns: minmax(0, 1fr); }
 .course-widget-on-slide .course-widget-card.course-widget-world { gap: .2em 1em; grid-template-columns: repeat(2, minmax(0, 1fr)); padding: .4em .8em; }
 .course-widget-on-slide .course-widget-world svg { max-width: 18em; }
+.course-widget-on-slide .course-widget-world p, .course-widget-on-slide .course-widget-world table { font-size: inherit; }
 .course-widget-on-slide .course-widget-world p:last-child { display: none; }
 `;
 

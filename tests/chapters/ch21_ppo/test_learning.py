@@ -104,20 +104,3 @@ def test_a_sweep_is_a_share_of_the_way():
         float((worth[-1] - worth[0]) / (best - worth[0]))
     )
     assert found[1, 0, 0] != found[0, 0, 0]
-
-
-def test_the_surface_has_four_cases():
-    """Advantage above or below 0, ratio outside on either side: the gradient is gone in two of the four."""
-    ratio, advantage = torch.tensor([1.5, 0.5, 1.5, 0.5]), torch.tensor([1.0, 1.0, -1.0, -1.0])
-    objective, slope = learning.clip_surface(ratio, advantage)
-    torch.testing.assert_close(objective, torch.tensor([1.2, 0.5, -1.5, -0.8]))
-    torch.testing.assert_close(slope, torch.tensor([0.0, 1.0, -1.0, 0.0]))
-
-
-def test_tokens_begin_at_one_and_go_where_their_advantage_sends_them():
-    found = learning.dots(epochs=6)
-    assert found.ratio.shape == (7, len(found.advantage))
-    torch.testing.assert_close(found.ratio[0], torch.ones_like(found.ratio[0]))
-    moved = found.ratio[-1].log()
-    assert torch.corrcoef(torch.stack([moved, found.advantage]))[0, 1] > 0.5
-    assert (found.ratio[-1] - 1).abs().max() > 0.2, "the clip does not hold the ratio"

@@ -1,21 +1,102 @@
-"""Chapter 23's exercises: any correct way passes, and the values are counted."""
+"""Chapter 23's exercises: any correct way passes, and values are what the rooms say."""
 
+import pytest
 import torch
 
 from course_lib.course.exercises import get_exercise, judge
+from course_lib.posttraining.dapo import dapo_loss
+from course_lib.posttraining.grpo import group_advantages, grpo_loss, kl_penalty
+from course_lib.posttraining.kl import k3
+from course_lib.posttraining.log_probs import row_means
 
 
-def test_the_products_are_counted_one_by_one():
-    assert get_exercise("23-grpo-1").solution == sum(1 for _ in range(3) for _ in range(5) for _ in range(4))
+def test_the_wrong_one_of_five_is_the_rooms():
+    rewards = torch.tensor([[1.0, 1, 1, 1, 0]], dtype=torch.float64)
+    assert float(group_advantages(rewards)[-1]) == pytest.approx(get_exercise("23-grpo-1").solution, rel=2e-3)
+    assert float(group_advantages(1 - rewards)[-1]) == pytest.approx(1.79, rel=2e-3)
 
 
-def test_shares_by_one_norm_pass():
-    assert judge(get_exercise("23-grpo-2"), lambda counts: counts / torch.linalg.norm(counts, ord=1)).passed
+def test_shuffled_groups_are_the_rooms_where_all_are_of_one_size():
+    exercise = get_exercise("23-grpo-2")
+    rewards = torch.rand(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    question = torch.arange(3).repeat_interleave(4)
+    order = torch.randperm(12, generator=torch.Generator().manual_seed(1))
+    found = exercise.solution(rewards.flatten()[order], question[order])
+    torch.testing.assert_close(found, group_advantages(rewards)[order], rtol=2e-3, atol=0)
+
+    def by_sums(rewards, question):
+        same = (question[:, None] == question).double()
+        n = same.sum(1)
+        mean = same @ rewards / n
+        std = ((same * (rewards - mean[:, None]) ** 2).sum(1) / (n - 1)).sqrt()
+        equal = torch.stack([rewards[row > 0].unique().numel() == torch.tensor(1) for row in same])
+        return torch.where(equal, 0.0, (rewards - mean) / std)
+
+    assert judge(exercise, by_sums).passed
+    assert pytest.approx(get_exercise("23-grpo-2-next").solution) == 0.9**4 + 0.1**4
 
 
-def test_centring_by_a_product_passes():
-    def centred(x):
-        T = len(x)
-        return (torch.eye(T, dtype=x.dtype) - torch.full((T, T), 1 / T, dtype=x.dtype)) @ x
+def test_the_clipped_loss_is_dapos():
+    exercise = get_exercise("23-grpo-3")
 
-    assert judge(get_exercise("23-grpo-3"), centred).passed
+    def by_room(log_probs, old, advantages, mask, low, high):
+        return dapo_loss(log_probs, old, advantages, mask, low=low, high=high)
+
+    assert judge(exercise, by_room).passed
+
+
+def test_one_step_asks_nothing_of_old():
+    """The follow-up of 3: with ratio 1 both ways have one gradient."""
+    chance = torch.Generator().manual_seed(0)
+    old = -torch.rand(2, 3, dtype=torch.float64, generator=chance)
+    now = old.clone().requires_grad_()
+    mask, advantages = torch.ones(2, 3, dtype=torch.bool), torch.tensor([1.0, -1.0], dtype=torch.float64)
+    kept, followed = (torch.autograd.grad(grpo_loss(now, x, advantages, mask), now)[0] for x in (old, now.detach()))
+    torch.testing.assert_close(kept, followed)
+    assert kept.abs().min() > 0
+
+
+def test_the_penalty_is_the_rooms():
+    exercise = get_exercise("23-grpo-4")
+
+    def by_room(log_probs, reference, mask, beta):
+        return row_means(kl_penalty(log_probs, reference, beta=beta), mask).mean()
+
+    assert judge(exercise, by_room).passed
+    d = torch.tensor(2.0).log()
+    assert float(k3(d)) == pytest.approx(get_exercise("23-grpo-4-next").solution, abs=1e-3)
+
+
+def test_strided_advantages_are_the_rooms_after_sorting():
+    def by_room(rewards, P):
+        return group_advantages(rewards.view(-1, P).T).view(P, -1).T.flatten()
+
+    assert judge(get_exercise("23-grpo-5"), by_room).passed
+
+
+def test_the_sum_over_a_question_tells_who_got_what_and_the_mean_does_not():
+    """The follow-up of 5."""
+    rewards = torch.tensor([5.0, 0, 6, 1, 7, 2], dtype=torch.float64)  # questions 0, 1, 0, 1, 0, 1
+    wrong = group_advantages(rewards.view(2, 3))
+    right = get_exercise("23-grpo-5").solution(rewards, 2)
+    assert abs(float(wrong.mean())) < 1e-9 and abs(float(right.mean())) < 1e-9
+    assert abs(float(wrong[::2].sum())) > 0.5 and abs(float(right[::2].sum())) < 1e-9
+
+
+def test_groups_one_by_one_pass():
+    def by_loops(losses, mask, G):
+        means = []
+        for at in range(0, len(losses), G):
+            kept = [float(x) for x, m in zip(losses[at : at + G].flatten(), mask[at : at + G].flatten()) if m]
+            means.append(sum(kept) / len(kept))
+        return sum(means) / len(means)
+
+    assert judge(get_exercise("23-grpo-6"), by_loops).passed
+
+
+def test_what_a_token_gets_is_the_rooms_gradient():
+    mask = torch.arange(200) < torch.tensor([[200], [50], [10], [1]])
+    now = torch.zeros(4, 200, dtype=torch.float64, requires_grad=True)
+    advantages = torch.tensor([-0.5, 0.5, 0.3, -0.3], dtype=torch.float64)
+    (gradient,) = torch.autograd.grad(grpo_loss(now, now.detach(), advantages, mask), now)
+    assert float(gradient[0, 7]) == pytest.approx(get_exercise("23-grpo-7").solution)
