@@ -104,7 +104,7 @@ CLAIM = Claim(
     measure=measure,
     judge=judge,
     quick={"n": 4, "length": 8, "rounds": 1, "budgets": [1, 2, 3, 4, 5, 6], "end": 8},
-    full={"n": 16, "length": 32, "rounds": 3, "budgets": list(BUDGETS), "end": 64},
+    full={"n": 8, "length": 16, "rounds": 2, "budgets": list(BUDGETS), "end": 64},
     quick_seeds=(0,),
     labels={
         "memory": "兆字节；每个模型（窄、宽、诗人那样的）：PPO、DPO、GRPO，各按权重、梯度、Adam、激活",
