@@ -68,7 +68,7 @@ def _settle_cheapest(values: dict[str, object]) -> str:
     return (
         f"以一个模型把这批回答读一遍为 1：PPO {ppo}，GRPO {grpo}，DPO {dpo}，次序不错。"
         f"可是 DPO 的对总有人写过。若也由策略写、由规则标，DPO 就是 {writes}，GRPO 用规则打分是 {by_rule}，一样。"
-        "DPO 省的是现成的数据，以及同一批对可以学好几遍。"
+        "DPO 省的，是现成的数据。"
     )
 
 
@@ -198,7 +198,7 @@ ERRATA = [
     Erratum(
         id="K24-5",
         chapter="24",
-        title="4、2、3 个模型，就是 4 : 2 : 3 的内存吗",
+        title="4、3、2 个模型，就是 4 : 3 : 2 的内存吗",
         slide="“PPO 4 个，DPO 2 个，GRPO 3 个（通常）。”",
         paper="个数与论文的图相符；GRPO 的奖励可以是规则，β 可以是 0。",
         code="TRL：GRPO 的 β 默认 0，不装参考；DPO 可以先算好参考（precompute_ref_log_probs）。",

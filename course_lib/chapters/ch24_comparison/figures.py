@@ -79,7 +79,9 @@ def plot_budgets(
     axis.text(written[0], level + 0.02, f"八成的路（{level:g}）", fontsize=11, va="bottom")
     axis.set_xscale("log", base=2)
     axis.set_xticks(list(written), [str(n) for n in written])
-    axis.set(xlabel="写了几个回答（一格一倍）", ylabel="从参考到 π* 走了几成", ylim=(min(0.0, share.min()) - 0.05, 1.12))
+    axis.set(
+        xlabel="写了几个回答（一格一倍）", ylabel="从参考到 π* 走了几成", ylim=(min(0.0, share.min()) - 0.05, 1.12)
+    )
     figure.legend(loc="outside lower center", ncols=len(methods))
     return figure
 
@@ -141,7 +143,7 @@ def plot_poems(
     axis.set_yticks(rows, list(names))
     axis.set(xlim=(-0.03, 1.03), xlabel="份额")
     axis.grid(axis="x")
-    for at, (method, kl, reward) in enumerate(zip(methods, *ways)):
+    for method, kl, reward in zip(methods, *ways):
         beside.plot(kl, reward, MARKS[method], ls="-", ms=7, color=COLORS[method])
     beside.set(xlabel="到参考的 KL，奈特", ylabel="奖励（满分 3）")
     figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=11, columnspacing=1)
