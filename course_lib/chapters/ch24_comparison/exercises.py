@@ -194,15 +194,13 @@ EXERCISES = [
             "    last = budget // max(n_a, n_b) - 1\n"
             "    return a[:, last].mean() - b[:, last].mean()"
         ),
-        symptom="每轮写得多的那一种总是赢；把它每轮的个数翻倍，它赢得更多。",
+        symptom="每轮写得多的那一种几乎总是赢，哪一种方法都一样。",
         solution=at_budget,
         mistakes=[
             Mistake(
                 "program",
                 lambda *x: _rounds(*x, last=lambda i, j, n: [n // max(i, j) - 1] * 2),
                 "还是按轮数比：每轮写得少的那一种，预算没有用完。",
-            ),
-                "符号和轮数都不对：各走各的轮数，a 减 b。",
             ),
             Mistake("no_one", lambda *x: _rounds(*x, off=0), "多走了一轮：第 0 列是第一轮学完以后。"),
             Mistake("ends", lambda *x: _rounds(*x, last=lambda i, j, n: [-1, -1]), "你取了最后一轮，超出预算了。"),
