@@ -68,7 +68,7 @@ CLAIM = Claim(
     "换一批对，它的终点却散得最开，是另外两种的两倍以上。",
     question="β 从大到小，每种方法画出一条“奖励 – KL”的线。谁的线在上面？换个种子，谁的线动得多？",
     refuted_if="平均来看，DPO 在同样的 KL 上拿到的不比另外两种都少；或者 DPO 在种子之间散得最小。",
-    seeds=(0, 1, 2, 3, 4, 5, 6, 7),
+    seeds=(0, 1, 2, 3, 4),
     measure=measure,
     judge=judge,
     quick={"rounds": 4},
