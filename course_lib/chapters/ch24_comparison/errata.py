@@ -89,7 +89,7 @@ def _settle_offline(values: dict[str, object]) -> str:
     covered, missing, start = values.values()
     require(covered < 0.002 < 0.1 < missing, f"{covered}, {missing}")
     return (
-        "DPO 的损失里没有比值，不问回答是谁写的；准确的词是**离线**：对先写好，学的时候不再写。"
+        "回答不是现在的策略写的，说 off-policy 不算错；更准的词是离线：对先写好，学的时候不再写，损失里也没有比值。"
         f"对里什么都有，它到得了 π*（还差 {covered}）；对里没有“好”，差 {missing}（起点差 {start}）。"
         "换成边写边标，就是在线的 DPO：离线的是数据，不是损失。"
     )
