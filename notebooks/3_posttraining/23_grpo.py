@@ -20,7 +20,7 @@
 #
 # - 手算一组回答的优势，说出全组同分时学到什么
 # - 写出 GRPO 的损失：比值、裁剪、除以长度、KL
-# - 看懂 Dr. GRPO、DAPO、GSPO 各改了哪个分母
+# - 看懂 Dr. GRPO、DAPO、GSPO 各改了什么：分母，还是比值
 # - 说清 k1、k2、k3 的平均与梯度各指向哪里
 # - 由规则打分，让只会模仿的模型越过示范者，并读出它钻的空子
 
@@ -52,8 +52,10 @@
 # | $\epsilon$ | 裁剪的宽度 | 0.2 |
 # | $\beta$ | 离开参考一奈特，扣几分 | 不小于 0 |
 # | $d$ | ln π − ln π_ref | 一个词元一个数 |
+# | $f$ | 随样本变的任何数，例如 k3 | 一个数 |
+# | $E_\pi$ | 样本照 π 抽，取平均 | |
 #
-# π 是现在的策略，π* 是最好的策略。图和代码里另有约定：P 几个问题，B = P·G 行，T 一行几个词元，N = T − 1，V 词表大小。
+# π 是现在的策略，π* 是最好的策略。图和代码里另有约定：P 几个问题，B = P·G 行，S 一个问题几个词元，T 一行几个（连回答），N = T − 1，V 词表大小。奈特是 KL 的单位（用自然对数）；“房间”是 course_lib 里放一个想法的短文件。
 # :::
 
 # %% slideshow={"slide_type": "skip"}
@@ -107,7 +109,7 @@ print("27 + 15 =", "、".join(texts), "　分数", rewards[0].tolist())
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
-# 分数由规则给，不占内存。每个在学的数要存四份（权重、梯度、Adam 的两份），冻住的只存一份。省掉评论家，权重一类的内存省几成？
+# 分数由规则给，不装奖励模型。每个在学的数要存四份（权重、梯度、Adam 的两份），冻住的只存一份。省掉评论家，权重一类的内存省几成？
 #
 # - A. 四分之一
 # - B. 四成多
@@ -125,7 +127,7 @@ print(f"每个参数 {with_critic} 字节 → {without} 字节，省 {1 - withou
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。先让学生说该抬哪几个。常问：“一组只有四个，平均准吗？”答：不准，组越小越吵；后面量组该多大。又问：“RLOO 不也是这样？”答：第 20 章减的是其余几个的平均，GRPO 连自己一起平均，再除以标准差。
+# 停 2 分钟。先让学生说该抬哪几个。常问：“一组只有四个，平均准吗？”答：不准，组越小越吵；后面量组该多大。又问：“RLOO 不也是这样？”答：看“手算”那一节：只差 1 − 1/G 倍，和除以标准差。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -135,21 +137,18 @@ print(f"每个参数 {with_critic} 字节 → {without} 字节，省 {1 - withou
 # A_i=\frac{r_i-\text{组平均}}{\text{组标准差}}
 # $$
 #
-# 四个分数 0、0、1、1：平均 0.5；离平均各 0.5，平方和 1，除以 $G-1=3$，开方得 0.577。所以 $A_i$ 是 ∓0.5 ÷ 0.577 = ∓0.866。一个回答的全部词元，共用这一个数。
+# 四个分数 0、0、1、1：平均 0.5；离平均各 0.5，平方和 1，除以 $G-1=3$，开方得 0.577。0.5 ÷ 0.577 = 0.866，所以错的两个 $A_i$ 是 −0.866，对的两个 +0.866。一个回答的全部词元，共用这一个数。
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
-r = rewards[0]
-by_hand = (r - 0.5) / (1 / 3) ** 0.5
-print(
-    "手算", [round(x, 3) for x in by_hand.tolist()], "　房间", [round(x, 3) for x in group_advantages(rewards).tolist()]
-)
-assert_close(group_advantages(rewards), by_hand, atol=2e-4, rtol=0)  # 房间的分母多加 0.0001
+by_hand = (rewards[0] - 0.5) / (1 / 3) ** 0.5
+print("grpo.py 给的优势", [round(x, 3) for x in group_advantages(rewards).tolist()])
+assert_close(group_advantages(rewards), by_hand, atol=2e-4, rtol=0)  # grpo.py 的分母多加 0.0001
 
 # %% slideshow={"slide_type": "skip"}
 show_source(group_advantages)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 减平均是[第 20 章](20_rlhf.ipynb)的基线；连自己一起平均，梯度缩成 $1-1/G$ 倍。除以标准差是新的：它让每道题的优势一样大。难易不同的题，会怎样？拖一拖：
+# 减平均是[第 20 章](20_rlhf.ipynb)的基线。那里的 RLOO 减**其余**几个的平均，这里连自己一起：自己占 $1/G$，所以 $r_i-\text{组平均}=(1-\tfrac1G)(r_i-\text{其余的平均})$，只缩小一个常数倍。除以标准差是新的：每组优势的方差都成了 1，推的总量却不相等。拖一拖：
 
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
@@ -179,7 +178,7 @@ explore(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 八个里对一个：对的 +2.47，错的各 −0.35。对七个，正好反过来。除以标准差，稀少的那一边推得猛，极难极易的题一样被放大；按“不除”，最用力的是对一半的题。若有人说“标准差让难题吃亏”，两头就不该对称。
+# 八个里对一个：对的 +2.47，错的各 −0.35。对七个，正好反过来。八个的大小加起来，对一个是 4.95，对四个是 7.48：最用力的还是对一半的题。按“不除”，是 1.75 比 4，差得更多：除以标准差，极难和极易的题一样被放大。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -208,7 +207,7 @@ for G in (2, 8, 64):
     print(f"G = {G:2}，有对有错 " + "  ".join(f"{share:4.0%}" for share in useful))
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 没有高低，就没有消息：房间给的正好是 0。太难的题一个也不对，太易的全对，都白写。组大一点，难题里才碰得上对的。DAPO 把这样的组扔掉重抽，叫**动态抽样**（dynamic sampling）。
+# 没有高低，就没有消息。太难的题一个也不对，太易的全对，都白写。组大一点，难题里才碰得上对的。DAPO 把这样的组扔掉重抽，叫**动态抽样**（dynamic sampling）。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -222,10 +221,10 @@ for G in (2, 8, 64):
 # [第 21 章](21_ppo.ipynb)：同一批回答要走几步，就乘**比值**（ratio）$\rho=\pi/\pi_{\text{old}}$。走出 $1\pm\epsilon$ 还要往外的，**裁剪**（clip），不再推。GRPO 照用，每个词元一项：
 #
 # $$
-# -\frac1G\sum_i\frac1{|o_i|}\sum_t\Big[\min\big(\rho A_i,\ \text{clip}(\rho,1-\epsilon,1+\epsilon)A_i\big)-\beta\,\text{k3}\Big]
+# -\frac1G\sum_i\frac1{|o_i|}\sum_t\Big[\min\big(\rho_{i,t}A_i,\ \text{clip}(\rho_{i,t},1-\epsilon,1+\epsilon)A_i\big)-\beta\,\text{k3}_{i,t}\Big]
 # $$
 #
-# 先在每个回答里对词元平均，再对回答平均。KL 写在损失里，不在奖励里；k3 是它的估计，后面讲。
+# $G$ 个回答都由 $\pi_{\text{old}}$ 写；先在每个回答里对词元平均，再对回答平均，再对问题平均。KL 写在损失里，不在奖励里；k3 是它的估计，后面讲。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
@@ -246,7 +245,7 @@ loss = grpo_loss(now, old, A, mask)
 print(f"损失 {abs(loss):.3f}；一个词元的导数：甲 {slope[0, 0]:.3f}，乙 {slope[1, 0]:.3f}")
 
 # %% [markdown] slideshow={"slide_type": "-"}
-# 损失是优势的平均，总是 0；导数是 $-A_i/(G\,|o_i|)$，不是 0。训练时别看损失，看奖励。
+# $\rho=1$ 时损失是优势的平均，正好 0；导数是 $-A_i/(G\,|o_i|)$，不是 0。训练时别看损失，看奖励。一批只走一步，$\rho$ 就总是 1，裁剪用不上。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # 手算走了几步以后。甲的比值 1.3、1.1；乙的 0.9、0.7、1、1.1、1.2。甲要抬：1.3 只算 1.2，平均 1.15。乙要压：0.7 只算 0.8，平均 1。合起来 $-\tfrac12(0.707\times1.15-0.707\times1)=-0.053$：
@@ -273,14 +272,14 @@ show_source(grpo_loss)
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 分母：谁的词元更重
 #
-# 除以 $|o_i|$，每个**回答**一样重，长回答的**词元**就轻。同是 $A_i=-1$ 的错，10 个词元时每个挨 −0.1，1,000 个时只挨 −0.001。
+# 一个词元受的**推**：损失对它的 ln π 的导数，反号，再乘 $G$，好与 $A_i$ 比。GRPO 的是 $A_i/|o_i|$：每个**回答**一样重，长回答的**词元**就轻。同是 $A_i=-1$ 的错，10 个词元时每个 −0.1，1,000 个时只 −0.001。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 SCORES, AFTER = [1, 0, 0, 1], {"刚写完": False, "走过几步": True}
 SAYS = {
     "GRPO": "除以自己的长度",
-    "Dr. GRPO": "不除标准差，除以常数 1,000",
-    "DAPO": "除以全批的词元数，上界 1.28",
+    "Dr. GRPO": "不除标准差，除以至多能写的 1,000",
+    "DAPO": "除以这一组的词元数，上界 1.28",
     "GSPO": "整个回答一个比值，除以自己的长度",
 }
 
@@ -300,7 +299,7 @@ def said_of_ribbons(way, after, long):
 explore(
     lambda way, after, long: plots.plot_ribbons(SCORES, ribbons(way, after, long), says=f"{way}：{SAYS[way]}"),
     said_of_ribbons,
-    way=Knob("分母", list(SAYS), kind="buttons"),
+    way=Knob("做法", list(SAYS), kind="buttons"),
     after=Knob("回答", list(AFTER), kind="buttons"),
     long=Knob("第三个回答的词元数", [10, 30, 100, 300, 1000]),
     start={"long": 300},
@@ -310,15 +309,15 @@ explore(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 一条是一个回答，宽是长度，深浅是每个词元受的推。GRPO：第三条拉长，颜色就淡，右边的总数不变；错的写得越长，每个词元挨的越轻。换 Dr. GRPO 或 DAPO：深浅一样，长的总数大。再按“走过几步”：GRPO 和 DAPO 里，灰的是一个个被裁的词元；GSPO 整条灭，整条亮。若分母无关紧要，换按钮就不该变色。
+# 一条是一个回答，宽是长度，深浅是每个词元受的推。GRPO：第三条拉长，颜色就淡，右边的总数不变；错的写得越长，每个词元挨的越轻。换 Dr. GRPO 或 DAPO：深浅一样，长的总数大。再按“走过几步”：GRPO 和 DAPO 里，灰的是一个个被裁的词元；GSPO 整条灭，整条亮。图中只有一组：两对两错，优势 ±0.866，“不除”是 ±0.5。
 # :::
 #
-# - **Dr. GRPO**（Liu 等，2025）：两个除法都去掉。作者看到，除以长度使错的回答越写越长。
-# - **DAPO**（Yu 等，2025）：每个词元一样重；上界放宽到 1.28，让少见的词涨得起来；扔掉同分的组；超长扣分；不要 KL。
-# - **GSPO**（Zheng 等，2025）：比值也按整个回答，开 $|o_i|$ 次方，裁剪宽只有万分之三四。各自的源码在文末。
+# - **Dr. GRPO**（Liu 等，2025）：两个除法都去掉，代码里除以一个常数。作者看到，除以长度使错的回答越写越长。
+# - **DAPO**（Yu 等，2025）：除以这一组的词元数，组里每个词元一样重，再对问题平均（TRL 和这里的 `dapo.py` 除以全批的，见 K23-8）；上界放宽到 1.28，概率小的词元也能多涨；扔掉同分的组；超长扣分；不要 KL。
+# - **GSPO**（Zheng 等，2025）：分母不动，改比值：整个回答一个，开 $|o_i|$ 次方，裁剪宽只有万分之三四。各自的源码在文末。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 比值该按词元还是按回答？讲义写的是整个回答：
+# 比值该按词元还是按回答？上面的式子按词元，R1 的论文和不少讲义写的是整个回答：
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K23-1")
@@ -326,13 +325,13 @@ show_erratum("K23-1")
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。先拖长度看 GRPO 变淡，再换按钮。常问：“按词元平均就是 Dr. GRPO 吗？”答：不是。DAPO 的分母随这一批的长度变，Dr. GRPO 的是常数。又问：“哪个对？”答：常数才与策略梯度成正比；长短差得不多时，差别也不大。
+# 停 2 分钟。先拖长度看 GRPO 变淡，再换按钮。常问：“按词元平均就是 Dr. GRPO 吗？”答：不是。DAPO 的分母随这一组的长度变，Dr. GRPO 的是常数。又问：“哪个对？”答：常数才与策略梯度成正比；长短差得不多时，差别也不大。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## 整张图：写，判，比，推
+# ## 整张图：写、判、比、推
 #
-# 八道加法，各写八个回答。从左往右读一轮：
+# 八道加法，各写八个回答；判分，组里比，推策略。从左往右读一轮：
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 asked = sums.questions("train", 8, seed=0)
@@ -388,7 +387,9 @@ def write(model, prompt, G, limit, end, chance):  # [P, S] → ids [B, T]，哪�
 
 def compare(rewards, G):  # [B] → 优势 [B]
     groups = rewards.view(-1, G)  # [P, G]
-    return ((groups - groups.mean(1, keepdim=True)) / (groups.std(1, keepdim=True) + 1e-4)).flatten()
+    equal = (groups == groups[:, :1]).all(1, keepdim=True)  # 同分的组正好给 0，不留舍入误差（K23-5）
+    centred = (groups - groups.mean(1, keepdim=True)).masked_fill(equal, 0)
+    return (centred / (groups.std(1, keepdim=True) + 1e-4)).flatten()
 
 
 def grpo(said, old, reference, wrote, advantages, clip, beta):  # [B, N] × 3，[B, T]，[B] → 一个数
@@ -420,7 +421,7 @@ def learn(model, ask, judge, end, limit, chance, *, G=8, rounds=60, updates=1, c
 
 
 # %% [markdown]
-# 先与房间逐数比较：全图那一批，策略挪动一点，ρ 才不是 1。再从对五成的学生出发，学 60 轮，每轮 8 题，各写 8 个；KL 不加。
+# 先与房间 `grpo.py` 逐数比较：全图那一批，策略挪动一点，ρ 才不是 1。再从对五成的学生出发，学 60 轮，每轮 8 题，各写 8 个；KL 不加。
 
 # %% tags=["nbval-check-output"]
 ids, wrote, old = batch.ids, batch.is_answer, batch.log_probs
@@ -460,7 +461,7 @@ for name, model in {"SFT 以后": student, "GRPO 以后": pupil}.items():
     print(f"{name}，没见过的 200 题，照概率抽，答对 {accuracy(model, unseen, sample=True):.0%}")
 
 # %% [markdown]
-# 没有人给它看过一个正确的答案，只说对没对。
+# 这 60 轮里没有给它看过一个答案，只说对没对：对的是它自己抽出来的，SFT 的示范有一半对。
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## KL 怎么估：k1、k2、k3
@@ -516,10 +517,15 @@ explore(
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 左：k1、k3 的平均落在虚线上，k2 高一点；近处 k3 的误差棒短得多，拖到 2 以上，它反而比 k1 长。右：k1 的平均梯度是 0，写进损失白写；绿色的 k3 贴着点线，KL(ref‖π)；k2 和乘了比值的 k3 贴着实线，KL(π‖ref)。若“估得准就导得对”，绿柱该贴实线。
+# 左：k1、k3 的平均落在虚线上，k2 高一点；近处 k3 的误差棒短得多，拖到 2 以上，它反而比 k1 长。右：k1 的平均梯度是 0，写进损失白写；绿色的 k3 贴着点线，KL(ref‖π)；k2 和乘了比值的 k3 贴着实线，KL(π‖ref)。绿柱没有贴实线：估得准，不等于导得对。
 # :::
 #
-# 所以 PPO 把 k1 放在**奖励**里（当作分数，不求导），GRPO 把 k3 放在**损失**里：
+# PPO 把 k1 当分数放在**奖励**里，不求导，方向是对的；GRPO 把 k3 放在**损失**里求导，方向就换了：
+#
+# :::{admonition} 选读：少了哪一项
+# :class: dropdown
+# $\nabla\,E_\pi[f]=E_\pi[f\,\nabla\ln\pi]+E_\pi[\nabla f]$。样本不动，只导 $f$，就只剩第二项。k3 在损失里是这样。k1 在奖励里，走的是第一项；它的第二项平均是 0，所以一点也没少。
+# :::
 
 # %% slideshow={"slide_type": "skip"}
 show_erratum("K23-2")
@@ -533,7 +539,7 @@ show_erratum("K23-2")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 到得了 π* 吗
 #
-# 三个答案，最好的策略 π* [第 22 章](22_dpo.ipynb)算过。你的浏览器现算 GRPO，灰线是精确梯度。
+# 三个答案：好、中、差，分数 1、0.4、−0.6，参考 0.15、0.55、0.30，β = 0.5；最好的策略 π* [第 22 章](22_dpo.ipynb)算过。你的浏览器现算 GRPO，灰线是精确梯度。
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input"]
 live_triangle(("exact", "GRPO"), name="23-triangle")
@@ -541,17 +547,18 @@ live_triangle(("exact", "GRPO"), name="23-triangle")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # :::{admonition} 看什么
 # :class: look
-# 星是 π*。绿线停在别处，右图的 KL 降不到 0：多走几步、多抽几个都没有用。去掉“除以组内标准差”的勾，它退回来一大段；再勾上“k3 乘概率比”，就近了；组拉大，更近。若只是噪声，终点就该围着星晃。
+# 星是 π*。绿线停在离星一段的地方，右图的 KL 降不到 0：多走几步、多写几组都没有用，不是噪声。去掉“除以组内标准差”的勾，它退回来一大段；再勾上“k3 乘概率比”（就是乘比值），近了；这两样都改了，组拉大才更近。照默认的 GRPO，组越大越远。
 # :::
 #
-# 组无穷多、一步也不抖时停在哪里，可以把所有可能的组都算进去，一个也不抽：
+# 若能写无穷多组，每组 8 个，停在哪里？把可能的组都按概率算进去，一个也不抽。三样改动，一次只留一样：
 
-# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
 CAUSES = {
-    "GRPO，照论文": {},
-    "不除标准差": {"advantages": dr_advantages},
-    "再给 k3 乘比值": {"advantages": dr_advantages, "reweigh": True},
-    "再不把自己算进平均": {"advantages": learning.others_advantages, "reweigh": True},
+    "GRPO，三样都在": {},
+    "只除以标准差": {"reweigh": True},
+    "只用 k3 的梯度": {"advantages": learning.others_advantages},
+    "只把自己算进平均": {"advantages": dr_advantages, "reweigh": True},
+    "一样也没有": {"advantages": learning.others_advantages, "reweigh": True},
 }
 print(f"π*　{'  '.join(f'{name} {p:.3f}' for name, p in zip('好中差', WORLD.best.exp().tolist()))}")
 for name, cause in CAUSES.items():
@@ -560,7 +567,7 @@ for name, cause in CAUSES.items():
     print(f"{told}　到 π* 的 KL {float(exact_kl(there, WORLD.best)):.4f}　{name}")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 三样各推开一点。标准差小于 1，除以它等于把分数放大，β 就显得小，于是走过头。k3 的梯度是另一个 KL 的。把自己算进平均，分数缩成 $1-1/G$，退回一点。三样都去掉，正好到 π*。真的抽样训练五个种子，也停在算出来的地方；裁剪只改快慢，不改终点（卡片 C30d 在文末）。
+# 除以标准差推得最远：它多半小于 1，除以它等于把分数放大，β 就显得小，“好”冲到 0.945。k3 的梯度是 KL(ref‖π) 的，怕漏掉参考会写的，“差”就留得多。把自己算进平均，分数缩成 $1-1/G$ 倍，“好”少了一点。三样不是相加：后两样把冲过头的拉回来，一起停在 0.261。一样也没有，正好到 π*。真的抽样训练五个种子，也停在算出来的地方；裁剪只改快慢，不改终点（文末的证据卡 C30d）。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -571,7 +578,7 @@ for name, cause in CAUSES.items():
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 证据：越过示范者
 #
-# [第 19 章](19_sft.ipynb)：照概率抽，学生至多与示范者一样好。现在从这些学生出发，规则打分，GRPO 走 150 轮。
+# [第 19 章](19_sft.ipynb)：照概率抽，学生至多与示范者一样好；错得随机的，还更差些（五成的 38%）。现在从这些学生出发，规则打分，GRPO 走 150 轮。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-b
@@ -584,7 +591,10 @@ for name, cause in CAUSES.items():
 
 # %% slideshow={"slide_type": "fragment"} tags=["hide-input"]
 past = figures_of(load_record("C30c"))
-CASES, SHARES = ("乱写\n50%", "乱写\n30%", "乱写\n70%", "忘进位\n30%", "从不进位\n50%"), (0.5, 0.3, 0.7, 0.3, 0.5)
+CASES, SHARES = (
+    ("乱写\n对 50%", "乱写\n对 30%", "乱写\n对 70%", "忘进位\n对 30%", "从不进位\n对 50%"),
+    (0.5, 0.3, 0.7, 0.3, 0.5),
+)
 reached = {how: past[key].values for how, key in (("照概率抽", "sampled"), ("取最可能的", "greedy"))}
 show_figure(
     plots.plot_past(CASES, SHARES, reached),
@@ -603,9 +613,9 @@ show_figure(
 show_claim("C30c")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 五种都过了九成。忘进位三成的那位，取最可能的从 3% 到 100%。没有人给它看过对的答案：它自己抽得出来，规则再把抽对的抬上去。从不进位的那种最悬，起初六组里只有一组有高有低，靠这些起步；一次也抽不对，就没有起步的地方。
+# 五种都过了九成。忘进位三成的那位，取最可能的从 3% 到 100%。这 150 轮里没有再给示范：对的是它自己抽出来的，规则再把抽对的抬上去。从不进位的那种最悬，起初六组里只有一组有高有低，靠这些起步；一次也抽不对，就没有起步的地方。
 #
-# 别说过头：底子本来会加法，SFT 才把它压低。GRPO 找回的是还写得出来的，不是教会新的。
+# 别说过头：底子本来会加法，SFT 才把它压低。GRPO 找回的是还写得出来的，不是教会新的。大模型上也有人这样量：写 k 次只要一次对（pass@k），k 小时 RL 以后的好，k 到几十几百，底子反而追上、超过（Yue 等，2025）。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
@@ -631,30 +641,19 @@ show_figure(
 # %% [markdown] slideshow={"slide_type": "-"}
 # 我们料想八个一组胜过两个，**没有成立**：两个、四个一组 89%、90%，八个 86%，一道题写 64 个只有 65%。两个一组起初大半白写，可是问的题多。这里的题起初近四成对；对的越少，小组越碰不上。
 
-# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
-held = figures_of(load_record("C30b"))
-WAYS = ("PPO", "GRPO", "GRPO\nβ = 0")
-show_figure(
-    plots.plot_costs(WAYS, held["memory"].mean[1], held["operations"].mean[1]),
-    alt="四层、宽 192 的模型，同样多的回答。左：一步占的内存，"
-    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.0f} MB" for way, row in zip(WAYS, held["memory"].mean[1]))
-    + "。右：一步的运算，"
-    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.1f}" for way, row in zip(WAYS, held["operations"].mean[1])),
-)
-
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 省的是评论家那一份：四层、宽 192 的模型，权重、梯度、Adam 合计从 72 MB 到 40 MB，连激活从 293 到 154；一步的运算从 65.6 到 36.6（十亿次）。β = 0 再省掉参考：内存少得不多，它本来就不求导；“评”那一遍不用了，运算到 28.6。卡片 C30、C30b 在文末。
+# 省的是评论家那一份：四层、宽 192 的模型，权重、梯度、Adam 合计从 72 MB 到 40 MB，连激活从 292 到 154；一步的运算从 65.6 到 36.6（十亿次）。β = 0 再省掉参考：内存少得不多，它本来就不求导；“评”那一遍不用了，运算到 28.6。这里只比一步的开销；谁用更少的回答学会，第 24 章量。图和证据卡 C30、C30b 在文末。
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 2 分钟。先问哪一种好，再看右图。常问：“省下的内存能拿来做什么？”答：写更多的回答，或用更大的策略。内存与运算的图在网页上：PPO 293 MB，GRPO 154，β = 0 时 146。
+# 停 2 分钟。先问哪一种好，再看左图；右图说为什么：小组起初大半全对或全错。常问：“省下的内存能拿来做什么？”答：写更多的回答，或用更大的策略。内存与运算的图在网页上：PPO 292 MB，GRPO 154，β = 0 时 146。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 真的诗：押韵，以及没人料到的空子
 #
-# 小诗人由一句写八首，规则打分：押韵、平仄、不重字各 1。每轮 8 句 64 首，β = 0.005。
+# 小诗人由一句写八首，规则打分：押韵、平仄、不重字各 1 分（平仄看四句里几句合，所以有四分之一）。每轮 8 句 64 首，β = 0.005。
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-a
@@ -710,7 +709,7 @@ for one, other, was, now in poems.told_apart(aligned, n=10, seed=0):
     print(f"以前 {was:.2f}　{one}\n以后 {now:.2f}　{other}\n")
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 十首里五首的分高了，三首低了，平均从 1.38 到 1.55；“人”做了四首的韵脚。合规则的多了，通顺未必：规则看不见意思。
+# 十首里五首的分高了，三首低了，平均从 1.38 到 1.55；三首的末字都是“人”。合规则的多了，通顺未必：规则看不见意思。
 #
 # 换你来：写一句，两个诗人轮流往下写。
 
@@ -746,17 +745,23 @@ live_versions(
 # | | 从哪里起 | 谁打分 | 改了什么，结果 |
 # |---|---|---|---|
 # | DeepSeekMath（2024-02） | 7B，SFT 以后 | 奖励模型 | GRPO 的出处：G = 64，β = 0.04；MATH 到 51.7% |
-# | R1-Zero（2025-01） | V3-Base，不做 SFT | 规则：答案、格式 | β = 0.001；AIME 2024 到 77.9%（Nature 版） |
+# | R1-Zero（2025-01） | V3-Base，不做 SFT（R1 先用几千条长的解题过程做冷启动） | 规则：答案、格式 | β = 0.001；AIME 2024 到 77.9%（Nature 版） |
 # | DAPO（2025-03） | Qwen2.5-32B | 规则 | AIME 50 分；普通的 GRPO 只有 30 |
 # | Dr. GRPO（2025-03） | Qwen2.5-Math-7B | 规则 | AIME 43.3%；错的回答不再越写越长 |
 # | GSPO（2025-07） | Qwen3-30B-A3B | 没有细说 | 混合专家的训练稳住了 |
 #
-# 共同点：分数多由**规则**给，叫**可验证的奖励**（verifiable reward）：不怕追分追到奖励模型看走眼的地方，但规则没写的，它一样会钻。KL 越用越轻。
+# 分数多由**规则**给，叫**可验证的奖励**（verifiable reward）：不怕追到奖励模型看走眼的地方，但规则没写的，它一样会钻。KL 越用越轻。分数多给在末尾，叫结果监督；DeepSeekMath 也试过给每一步打分，叫过程监督。
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# :::{admonition} 选读：回答为什么越练越长
+# :class: dropdown
+# R1-Zero 的回答越练越长，原因可能有两个：要多想几步才对的题，长的被抬起；除以长度，错的也越写越长（Dr. GRPO 的看法）。
+# :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # :::{admonition} 讲者备注
 # :class: dropdown
-# 停 1.5 分钟。常问：“R1 也没有 SFT 吗？”答：R1-Zero 没有；R1 先用几千条长的解题过程做冷启动，再 GRPO，再 SFT，再一轮。又问：“写不出规则的题呢？”答：还得用奖励模型，第 20 章的毛病也跟着来。
+# 停 1.5 分钟。常问：“R1 也没有 SFT 吗？”答：R1-Zero 没有；R1 冷启动以后 GRPO，再 SFT，再一轮。又问：“写不出规则的题呢？”答：还得用奖励模型，第 20 章的毛病也跟着来。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -779,7 +784,7 @@ live_versions(
 #
 # :::{admonition} 4. “按词元平均，就没有长短的偏心了”
 # :class: pitfall
-# 除以这一批的词元数，分母还是跟着长短变；常数才不变。
+# 除以这一组或这一批的词元数，分母还是跟着长短变；常数才不变。
 # :::
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -793,7 +798,7 @@ live_versions(
 #
 # - **第 20 章**：减平均的基线、参考、KL；**第 21 章**：比值、裁剪，评论家给每个词元一个优势，这里全句一个。
 # - **第 22 章**：DPO 不写，只用现成的对；GRPO 边写边学，写得出的才学得到。
-# - **第 24 章**：三种方法放在一个世界、一笔预算里比。
+# - **第 24 章**：三种方法放在一个世界、一笔预算里比，PPO 与 GRPO 用同样多的回答。
 # - **第 25 章**：视觉的题目（框、计数、读字）也写得出规则。
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -854,9 +859,9 @@ exercise("23-grpo-4")
 
 # %%
 def my_penalty(log_probs, reference, mask, beta):
-    d = log_probs - reference
-    k3 = torch.exp(d) - d - 1
-    return beta * ((k3 * mask).sum(1) / mask.sum(1)).mean()
+    d = ((log_probs - reference) * mask).sum(1) / mask.sum(1)
+    k3 = torch.exp(-d) - 1 + d
+    return beta * k3.mean()
 
 
 check("23-grpo-4", my_penalty)
@@ -908,7 +913,7 @@ answer = ...  # 一个数
 check("23-grpo-7", answer)
 
 # %%
-next_answer = ...  # 小问："A"、"B" 或 "C"
+next_answer = ...  # 小问：一个数
 
 check("23-grpo-7-next", next_answer)
 
@@ -920,7 +925,7 @@ check("23-grpo-7-next", next_answer)
 # 1. 同一题写 G 个，组平均替评论家预料；比平均好多少，除以标准差，就是优势。
 # 2. 全组同分，优势是 0：太难太易的题什么也不教。
 # 3. 比值、裁剪与 PPO 相同；除以自己的长度，长回答的词元就轻，于是有了 Dr. GRPO、DAPO、GSPO。
-# 4. k3 的平均是 KL，梯度却是另一个方向的；除以标准差又改了 β 的分量：GRPO 停的地方不是 π*。
+# 4. k3 的平均是 KL(π‖ref)，梯度却是 KL(ref‖π) 的；除以标准差又改了 β 的分量：GRPO 停的地方不是 π*。
 # 5. 只要偶尔写得对，只凭对没对的分数，就能越过示范者；规则没写的空子，它也会钻。
 # :::
 
@@ -933,7 +938,7 @@ check("23-grpo-7-next", next_answer)
 # %% [markdown]
 # ## 延伸阅读
 #
-# - **论文**：Shao 等，DeepSeekMath（2024，arXiv:2402.03300）第 4.1 节；DeepSeek-AI，R1（2025，arXiv:2501.12948，Nature 645 卷）。
+# - **论文**：Shao 等，DeepSeekMath（2024，arXiv:2402.03300）第 4.1 节；DeepSeek-AI，R1（2025，arXiv:2501.12948，Nature 645 卷）；Yue 等，RL 真的教会新的推理吗（2025，arXiv:2504.13837）。
 # - **改法**：Yu 等，DAPO（2025，arXiv:2503.14476）第 3 节；Liu 等，Dr. GRPO（2025，arXiv:2503.20783）第 3 节；Zheng 等，GSPO（2025，arXiv:2507.18071）第 4 节；Ahmadian 等，RLOO（2024，arXiv:2402.14740）。
 # - **KL**：Schulman，Approximating KL Divergence（2020，joschu.net/blog/kl-approx.html）；DeepSeek-V3.2（2025，arXiv:2512.02556）第 3.1 节。
 # - **提问**（GitHub 的 issue）：huggingface/trl 的 2703 号和 huggingface/open-r1 的 239 号（损失为什么从 0 起）、trl 的 3120 号（裁剪为什么不动手）、4637 号（k3 乘比值）。
@@ -951,6 +956,20 @@ show_claim("C30d")
 
 # %%
 show_claim("C30b")
+
+# %% [markdown]
+# 一步占的内存和运算，看评论家那一份去了哪里：
+
+# %% tags=["hide-input"]
+held = figures_of(load_record("C30b"))
+WAYS = ("PPO", "GRPO", "GRPO\nβ = 0")
+show_figure(
+    plots.plot_costs(WAYS, held["memory"].mean[1], held["operations"].mean[1]),
+    alt="四层、宽 192 的模型，同样多的回答。左：一步占的内存，"
+    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.0f} MB" for way, row in zip(WAYS, held["memory"].mean[1]))
+    + "。右：一步的运算，"
+    + "，".join(f"{way.replace(chr(10), ' ')} {row.sum():.3g}" for way, row in zip(WAYS, held["operations"].mean[1])),
+)
 
 # %% [markdown]
 # 同样多的回答，分成大组还是小组：

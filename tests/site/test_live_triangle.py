@@ -64,6 +64,23 @@ def test_what_stands_in_the_way_is_named_and_switched_off_it_goes(published):
     expect(why).to_contain_text("只有 30 对")
 
 
+def test_how_much_the_clip_takes_away_is_told(published):
+    page = published(three)
+    world = page.locator(".course-widget-world")
+    clip = page.get_by_role("slider", name="剪切 ε")
+    shares = []
+    for key in ("Home", "ArrowRight"):
+        clip.press(key)
+        told = re.search(r"ε = ([\d.]+)，剪掉的梯度占 PPO ([\d.]+)%，GRPO ([\d.]+)%", world.inner_text())
+        shares.append([float(each) for each in told.groups()])
+    (tight, ppo, grpo), (wide, *more) = shares
+    assert tight < wide and 0 < more[1] < grpo < 100 and 0 < more[0] != ppo  # whitened, PPO walks far at any width
+    page.get_by_role("slider", name="一批用几次").press("Home")  # at the first use the ratio is 1
+    expect(world).to_contain_text("占 PPO 0.0%，GRPO 0.0%")
+    clip.press("End")
+    expect(world).to_contain_text("不剪。")
+
+
 def test_the_path_begins_where_the_reader_points_by_hand_or_key(published):
     page = published(two)
     triangle = page.get_by_role("application")

@@ -39,8 +39,9 @@ def _settle_marks(values: dict[str, object]) -> str:
     require(before == alike and good - bad > 0.5, f"{before}, {alike}, {good}, {bad}")
     return (
         f"不是给词元的分。写第三个音节以前，两个回答开头相同，V 都是 {before}，好坏还没有写出来；"
-        f"写了以后才分开：{good} 与 {bad}。评论家说的是“从这里起平均还得多少”。"
-        f"给词元记功过的是优势，也就是前后两个 V 的变化：升 {good - before:.2f} 与降 {before - bad:.2f}。"
+        f"写了以后才分开：{good} 与 {bad}。评论家说的是：从这里起，往后平均得多少分。"
+        "给词元记功过的是优势。最简单的一种（λ = 0，这个词元自己没有奖励），就是前后两个 V 之差："
+        f"升 {good - before:.2f} 与降 {before - bad:.2f}。"
     )
 
 
@@ -156,10 +157,12 @@ def _settle_slot(values: dict[str, object]) -> str:
     apart, late, same, last = values.values()
     require((apart, late, same, last) == (3, 0.95, 2, 1), f"{apart}, {late}, {same}, {last}")
     return (
-        f"TRL 1.12 把分数放在 <eos> 的后一格，那一格不学策略，只学评论家；<eos> 要隔一格打 λ 的折才拿到（{late}）。"
+        "一个回答三个词元：第 0、1 格是字，第 2 格是 <eos>，后面是填充。"
+        f"TRL 1.12 把分数放在第 {apart} 格，也就是 <eos> 的后一格；那一格不学策略，只学评论家，"
+        f"所以 <eos> 的优势要隔一格打一次 λ 的折（{late}），只差一点。"
         "3750 号里逐格走过的人说，这是照早先的代码搬来的，不是笔误。"
-        f"真的会出错的是把 pad 设成 <eos>："
-        "分数倒落在 <eos> 上，可是学只学到它的前一格，模型学不到在哪里停。"
+        f"真的会出错的是把 pad 设成 <eos>：分数倒落在 <eos> 上，可是只学到它的前一格（第 {last} 格），"
+        "模型学不到在哪里停。"
     )
 
 
@@ -187,6 +190,7 @@ def _settle_kl(values: dict[str, object]) -> str:
     return (
         f"同一个 k1，写进奖励，平均梯度正是 KL 的（{in_reward}）；直接写进损失，平均梯度是 0，只剩噪声，什么也拦不住。"
         f"k3 写进损失有梯度（{other}），却是另一个方向的 KL 的。"
+        "（k1 = ln π − ln π_ref；k3 = π_ref/π − 1 + k1；平均都是 KL，梯度不同。）"
         "PPO 把它放在奖励里，GRPO（第 23 章）放在损失里，不能照抄。"
     )
 

@@ -59,9 +59,9 @@ def _batches(rng):
 
 def rewards_of(score, old, reference, is_answer, beta):
     mask = is_answer[:, 1:]
-    rewards = (reference - old).masked_fill(~mask, 0) * beta
-    end = torch.where(mask, torch.arange(mask.shape[1]), -1).argmax(1)
-    rewards[torch.arange(len(mask)), end] += score
+    rewards = -beta * (old - reference) * mask
+    last = torch.where(mask, torch.arange(mask.shape[1]), -1).argmax(1)
+    rewards[torch.arange(len(mask)), last] += score
     return rewards
 
 
@@ -102,14 +102,16 @@ def _answers(rng):
 
 
 def trained(start, answers, advantages, clip, lr, epochs):
-    z, old = start.clone(), start.log_softmax(0)[answers]
+    z = start.clone()
+    old = start.log_softmax(0)[answers]
     for _ in range(epochs):
-        z = z.detach().requires_grad_()
-        rho = (z.log_softmax(0)[answers] - old).exp()
-        goal = (rho * advantages).minimum(rho.clamp(1 - clip, 1 + clip) * advantages).mean()
+        z.requires_grad_()
+        now = z.log_softmax(0)[answers]
+        rho = (now - old).exp()
+        goal = torch.min(rho * advantages, rho.clamp(1 - clip, 1 + clip) * advantages).mean()
         (up,) = torch.autograd.grad(goal, z)
-        z = z + lr * up
-    return z.detach().log_softmax(0)
+        z = (z + lr * up).detach()
+    return z.log_softmax(0)
 
 
 def _trained(start, answers, advantages, clip, lr, epochs, *, old="start", goal="min", sign=1, end="log"):
@@ -145,12 +147,13 @@ def _trainings(rng):
 
 
 def gradients_of(log_probs, old, values, returns, clip, c):
-    now, said = log_probs.clone().requires_grad_(), values.clone().requires_grad_()
-    better = returns - values
-    rho = (now - old).exp()
-    policy = -torch.minimum(rho * better, rho.clamp(1 - clip, 1 + clip) * better).mean()
-    critic = c * (said - returns).pow(2).mean() / 2
-    return torch.stack(torch.autograd.grad(policy + critic, (now, said)))
+    log_probs, values = log_probs.clone().requires_grad_(), values.clone().requires_grad_()
+    advantages = (returns - values).detach()
+    rho = (log_probs - old).exp()
+    held = rho.clamp(1 - clip, 1 + clip)
+    policy = -torch.min(rho * advantages, held * advantages).mean()
+    critic = (values - returns).square().mean() / 2
+    return torch.stack(torch.autograd.grad(policy + c * critic, (log_probs, values)))
 
 
 def _gradients(log_probs, old, values, returns, clip, c, *, through=False, goal="min", sign=1, half=0.5, of_policy=1.0,
@@ -241,7 +244,7 @@ EXERCISES = [
             Mistake("difference", 0.24, "你用了概率之差 −0.12 乘 A。比值是相除。"),
             Mistake("zero", 0.0, "0 是梯度。问的是目标的值。"),
         ],
-        hints=["ρ = 0.28 ÷ 0.4。", "ρA = −1.4；夹过的是 0.8 × (−2)。"],
+        hints=["ρ = 0.28 ÷ 0.4。", "ρA 和 clip(ρ)·A 各算一次。两个都是负的，小的是哪个？"],
         passes="ρ = 0.7，ρA = −1.4，夹过的 −1.6，取小的。",
         follow_up=Exercise(
             id="21-ppo-1-next",
@@ -280,6 +283,10 @@ EXERCISES = [
                 "凡在 1 ± ε 以外的，你都停了。走反的（A > 0 而 ρ 小，A < 0 而 ρ 大）还有梯度。",
             ),
             Mistake("sign", lambda *case: -pull_of(*case), "符号反了：损失是目标的相反数，要下降。"),
+            Mistake(
+                "outside_sign", lambda *case: -_pull(*case, stops="outside"), "两处错：凡在界外的都停了，符号也反了。"
+            ),
+            Mistake("places_sign", lambda *case: -_pull(*case, over="places"), "两处错：除以了全部格子，符号也反了。"),
             Mistake("max_sign", lambda *case: -_pull(*case, stops="max"), "两处错：取了 max，符号也反了。"),
             Mistake(
                 "from_now",
@@ -300,21 +307,21 @@ EXERCISES = [
         ],
         hints=[
             "exp(x) 的导数是它自己：ρA 对 ln π 的导数是 ρA。",
-            "没有梯度的只有两种：A > 0 且 ρ > 1 + ε；A < 0 且 ρ < 1 − ε。",
+            "看“裁剪：四种情形”那张表：哪两格没有梯度？min 选中的是哪一个？",
         ],
         cases=_batches,
-        passes="没走够的、走反的，出力 ρA；走够了的，0。",
+        passes="没走够的、走反的，ln π 的梯度照样是 −ρA ÷ 词元数；走够了的，是 0。",
         follow_up=Exercise(
             id="21-ppo-2-next",
             kind="choice",
             level=2,
             minutes=2,
             task="刚写完一批，走第一步（整批一起）。把 ε 从 0.2 改成 0.01，这一步会怎样？",
-            choices={"A": "不变", "B": "小得多", "C": "是 0"},
-            solution="A",
+            choices={"A": "小得多", "B": "是 0", "C": "不变"},
+            solution="C",
             mistakes=[
-                Mistake("smaller", "B", "裁剪不缩小梯度，只关掉出了界的。第一步谁也没有出界。"),
-                Mistake("zero", "C", "第一步 ρ 全是 1，在任何 ε 的界内。"),
+                Mistake("smaller", "A", "裁剪不缩小梯度，只关掉出了界的。第一步谁也没有出界。"),
+                Mistake("zero", "B", "第一步 ρ 全是 1，在任何 ε 的界内。"),
             ],
             passes="第一步 ρ = 1，与 REINFORCE 一样；ε 从第二步起才有用。",
         ),
@@ -344,7 +351,7 @@ EXERCISES = [
             Mistake(
                 "program",
                 _mistaken_rewards(at="column"),
-                "分数落在最右一列，短回答的那里是填充，不算。要放在各行自己的最后一个词元。",
+                "短回答的那一行，回答里的奖励加起来只有扣分，没有分数；最长的那一行才对。每行都该是分数减 β·KL。",
             ),
             Mistake(
                 "late", _mistaken_rewards(at="late"), "晚了一格：分数落在回答后面的填充上，打了折才传得回来，或者丢了。"
@@ -422,7 +429,7 @@ EXERCISES = [
             Mistake(
                 "program",
                 _mistaken_training(old="now"),
-                "old 在循环里每遍重算，比值永远是 1，裁剪永远不起作用。它是写这一批的策略，循环以前算一次。",
+                "ε 换成 0.01 或 100，你的结果都一样：每一遍的比值都是 1。走过几遍，比值就不该还是 1。",
             ),
             Mistake("free", _mistaken_training(goal="free"), "裁剪不见了。old 对了，min 也要留着。"),
             Mistake("max", _mistaken_training(goal="max"), "min 变成了 max：走过头的照推，走反的不管。"),
@@ -447,10 +454,10 @@ EXERCISES = [
             kind="choice",
             minutes=2,
             task="真的训练里，看哪个数最快发现这个错？",
-            choices={"A": "第二步起，比值还全是 1", "B": "第一步，比值全是 1", "C": "奖励不升"},
-            solution="A",
+            choices={"A": "第一步，比值全是 1", "B": "第二步起，比值还全是 1", "C": "奖励不升"},
+            solution="B",
             mistakes=[
-                Mistake("first", "B", "第一步本来就全是 1，对的程序也一样。"),
+                Mistake("first", "A", "第一步本来就全是 1，对的程序也一样。"),
                 Mistake("reward", "C", "奖励照样升，甚至升得更快，然后走飞。"),
             ],
             passes="第一步是 1，以后就不该是。",
@@ -464,8 +471,9 @@ EXERCISES = [
         kind="repair",
         task=(
             "一批 N 个词元：`log_probs`、`old`、`values`、`returns` [N] 是现在的 ln π、写时的 ln π、"
-            "评论家说的 V、它该说的 R；"
-            "优势是 R − V。损失是策略的加 c 乘评论家的 ½(V − R)²，各自平均。"
+            "评论家说的 V、它该说的 R。"
+            "策略走过几步，评论家还没有走，所以 `values` 也就是写时的 V；"
+            "优势是 R − V，不白化。损失是策略的加 c 乘评论家的 ½(V − R)²，各自平均。"
             "要返回损失的两个梯度，叠成 [2, N]：对 log_probs 的、对 values 的。\n找出这一处错，改对。"
         ),
         program=(
@@ -484,7 +492,7 @@ EXERCISES = [
             Mistake(
                 "program",
                 _mistaken_gradients(through=True),
-                "梯度从优势流进了评论家：它把 V 说低，优势就显得大，策略的损失就小。优势要 detach。",
+                "c = 0 时，对 values 的梯度该全是 0，你的不是：没有裁的词元上是 ρ ÷ N。它只能从策略的损失里来。",
             ),
             Mistake(
                 "frozen",
@@ -510,18 +518,18 @@ EXERCISES = [
         ],
         hints=["c = 0 时，对 values 的梯度应当是 0。它从哪里来？", "哪些量是写完那一刻算好、从此不动的？"],
         cases=_steps,
-        passes="优势是写完那一刻的数，不让梯度流过。",
+        passes="优势是写完那一刻的数：里面的 V 不再动，梯度也不流过。",
         follow_up=Exercise(
             id="21-ppo-5-next",
             kind="choice",
             level=2,
             minutes=2,
             task="原来那个程序里，策略的损失（没有裁的词元）把 V 往哪里推？",
-            choices={"A": "一律往低", "B": "一律往高", "C": "往 R 那里"},
-            solution="A",
+            choices={"A": "一律往高", "B": "往 R 那里", "C": "一律往低"},
+            solution="C",
             mistakes=[
-                Mistake("high", "B", "损失是 −ρ(R − V)：V 低一点，损失就小一点。"),
-                Mistake("towards", "C", "往 R 去的是评论家自己的损失。"),
+                Mistake("high", "A", "损失是 −ρ(R − V)：V 低一点，损失就小一点。"),
+                Mistake("towards", "B", "往 R 去的是评论家自己的损失。"),
             ],
             passes="−ρ(R − V) 对 V 的导数是 ρ，总是正的，于是 V 越说越低。",
         ),
@@ -553,6 +561,14 @@ EXERCISES = [
                 "你照比值夹了。V 的界是加减：old ± clip。",
             ),
             Mistake(
+                "around_returns",
+                _mistaken_value(
+                    held=lambda values, old, returns, clip: returns + (values - returns).clamp(-clip, clip),
+                    pick=lambda free, held: held,
+                ),
+                "你把 V 夹在了 R ± clip。夹的是它离写时的 V 多远。",
+            ),
+            Mistake(
                 "returns_held",
                 lambda values, old, returns, mask, clip: _value_loss(
                     values, old, old + (returns - old).clamp(-clip, clip), mask, clip
@@ -565,25 +581,25 @@ EXERCISES = [
             Mistake("sum", _mistaken_value(over="sum"), "没有平均。"),
             Mistake("sign", lambda *case: -value_loss_of(*case), "损失应当是正的。"),
         ],
-        hints=["夹过的：old + (values − old) 夹在 ± clip 里。", "`torch.max(a, b)` 逐格取大的。"],
+        hints=["先把“离写时的 V 多远”夹在 ± clip 里。", "`torch.max(a, b)` 逐格取大的。"],
         cases=_values,
         passes="夹过的与没夹的，误差大的那个算数。",
         follow_up=Exercise(
             id="21-ppo-6-next",
             level=2,
             minutes=2,
-            task="一个词元：写时 V = 0，现在 V = 0.5，R = 1，clip = 0.2。这个词元的损失是多少？",
+            task="一个词元：写时 V = 1，现在 V = 2，R = 3，clip = 0.5。这个词元的损失是多少？",
             stub="answer = ...  # 一个数",
-            solution=0.32,
+            solution=1.125,
             tolerance=0.005,
             mistakes=[
-                Mistake("free", 0.125, "0.125 是没夹的：½ × 0.5²。夹过的误差更大，取大的。"),
-                Mistake("no_half", 0.64, "½ 丢了。"),
-                Mistake("free_no_half", 0.25, "没夹，½ 也丢了。"),
-                Mistake("error", 0.8, "0.8 是误差，要平方，再乘 ½。"),
-                Mistake("held", 0.02, "你算的是夹过的 V 与 0 的误差。要与 R 比。"),
+                Mistake("free", 0.5, "0.5 是没夹的：½ × 1²。夹过的误差更大，取大的。"),
+                Mistake("no_half", 2.25, "½ 丢了。"),
+                Mistake("free_no_half", 1.0, "没夹，½ 也丢了。"),
+                Mistake("error", 1.5, "1.5 是误差，要平方，再乘 ½。"),
+                Mistake("around_zero", 3.125, "你把 V 夹到了 ± 0.5。夹的是它离写时的 V 多远：0.5 到 1.5。"),
             ],
-            passes="夹过的 V 是 0.2，½ × 0.8² = 0.32；而且它不随 V 变：走够了，不再推。",
+            passes="夹过的 V 是 1.5，½ × 1.5² = 1.125；而且它不随 V 变：走够了，不再推。",
         ),
     ),
     Exercise(
@@ -610,7 +626,7 @@ EXERCISES = [
             Mistake("no_critic", 56, "少了评论家。"),
             Mistake("same", 54, "策略 48 加参考 6；另外两个也要算。"),
         ],
-        hints=["先分谁在学：策略、评论家。", "(3 + 1) × 16 + (3 + 1) × 2。"],
+        hints=["先分谁在学：策略、评论家。", "在学的一共几 B，冻住的一共几 B？"],
         passes="在学的 4B × 16，冻住的 4B × 2。",
         follow_up=Exercise(
             id="21-ppo-7-next",

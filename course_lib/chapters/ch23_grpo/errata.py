@@ -70,7 +70,7 @@ def _settle_direction(values: dict[str, object]) -> str:
     forward, backward, plain, weighed, square = values.values()
     require(forward == weighed == square != backward == plain, f"{[*values.values()]}")
     return (
-        "k3 的平均值是 KL(π‖ref)，平均梯度却是另一个方向 KL(ref‖π) 的：样本不随 π 重抽，求导时少了一项。"
+        "k3 的平均值是 KL(π‖ref)，平均梯度却是另一个方向 KL(ref‖π) 的：样本不随 π 重抽，E[f ∇ln π] 那一项没有了。"
         "乘上比值 π/π_old 再求导，才是 KL(π‖ref) 的梯度（比值的值是 1 时也一样要乘）；k2 不乘也对。"
         "TRL 1.12 默认乘（use_bias_correction_kl），但它的 β 默认是 0。"
     )
@@ -91,7 +91,7 @@ def _whose_answers() -> dict[str, object]:
         return round(float((found - exact).norm() / exact.norm()), 3)
 
     return {
-        "回答来自 π_old，乘比值：离精确的梯度": off(weighed) + 0.0,
+        "三个答案，π_old 是参考，π_θ 又走了一段。回答来自 π_old，乘比值：离精确的梯度": off(weighed) + 0.0,
         "回答来自 π_old，当作来自 π_θ：离精确的梯度": off(unweighed),
         "真来自 π_θ 时的比值": 1.0,
     }
@@ -157,10 +157,10 @@ def _dr_keeps_std() -> dict[str, object]:
         return rewards - rewards.mean()
 
     return {
-        "只写 loss_type=“dr_grpo”：难题（1/8）与中等题（4/8）出力之比": round(
+        "只写 loss_type=“dr_grpo”：难题（1/8）与中等题（4/8）的推之比，按大小之和": round(
             spread(group_advantages(hard)) / spread(group_advantages(even)), 2
         ),
-        "再写 scale_rewards=“none”：出力之比": round(spread(plain(hard)) / spread(plain(even)), 2),
+        "再写 scale_rewards=“none”：推之比": round(spread(plain(hard)) / spread(plain(even)), 2),
     }
 
 
@@ -169,7 +169,7 @@ def _settle_dr(values: dict[str, object]) -> str:
     require(kept == 0.66 and dropped == 0.44, f"{kept}, {dropped}")
     return (
         "只改了一半。TRL 的 loss_type=“dr_grpo” 只管除以什么长度，标准差照除（scale_rewards 默认 group）："
-        f"难题与中等题出力之比 {kept}；论文两样都去掉，是 {dropped}。要照论文，两个都写。"
+        f"难题与中等题的推之比 {kept}；论文两样都去掉，是 {dropped}。要照论文，两个都写。"
     )
 
 
@@ -200,9 +200,9 @@ def _settle_dapo(values: dict[str, object]) -> str:
 def _over_what() -> dict[str, object]:
     short, long = 10, 100  # tokens of every answer of either group, G answers each
     return {
-        "按批平均（TRL）：短题的每个词元": round(1 / (short + long), 5),
+        "短题的回答各 10 个词元，长题的各 100 个。按批平均（TRL）：短题的每个词元": round(1 / (short + long), 5),
         "按批平均：长题的每个词元": round(1 / (short + long), 5),
-        "按组平均（论文式 8）：短题的每个词元": round(1 / short / 2, 5),
+        "按组平均（论文）：短题的每个词元": round(1 / short / 2, 5),
         "按组平均：长题的每个词元": round(1 / long / 2, 5),
     }
 
@@ -211,7 +211,7 @@ def _settle_over(values: dict[str, object]) -> str:
     one, other, in_short, in_long = values.values()
     require(one == other and round(in_short / in_long) == 10, f"{[*values.values()]}")
     return (
-        "式 8 的分母是一组的词元数，然后对问题平均：每个问题一样重，长题的词元轻十倍。"
+        "论文的分母是一组的词元数，期望是对问题的平均：每个问题一样重，长题的词元轻十倍。"
         "TRL 除以整批的词元数：每个词元一样重，答案长的问题就重十倍。course_lib 与 TRL 相同。"
     )
 
@@ -262,22 +262,27 @@ ERRATA = [
         chapter="23",
         title="比值：一个回答一个，还是一个词元一个",
         slide=f"{SLIDE}：按整个回答。",
-        paper="DeepSeekMath 式 3 按词元，再除以 |o_i|；R1 的式 1 按整个回答。GSPO 说词元的比值用错了单位。",
+        paper="DeepSeekMath 式 3 按词元，再除以 |o_i|；R1 的目标式按整个回答。GSPO 说词元的比值用错了单位。",
         code="TRL 按词元；importance_sampling_level=“sequence” 才按回答，而且开 |o| 次方。",
         compute=_answer_or_token,
         settles=_settle_answer,
-        sources=[f"{SHAO}, equation 3", f"{R1}, equation 1", f"{GSPO}, section 4", TRL],
+        sources=[
+            f"{SHAO}, equation 3",
+            f"{R1}, the objective of GRPO; rasbt/reasoning-from-scratch#243",
+            f"{GSPO}, section 4",
+            TRL,
+        ],
     ),
     Erratum(
         id="K23-2",
         chapter="23",
         title="k3 拉向哪一个 KL",
         slide="“− β D_KL(π_θ‖π_ref)”，没有说怎样估。",
-        paper="DeepSeekMath 式 4 用 k3，说它无偏。DeepSeek-V3.2 的式 7 又乘了 π/π_old。",
+        paper="DeepSeekMath 用 k3，说它无偏。DeepSeek-V3.2 的式 7 又乘了 π/π_old。",
         code="TRL 1.12：per_token_kl × coef_1，use_bias_correction_kl 默认打开。",
         compute=_which_direction,
         settles=_settle_direction,
-        sources=[f"{SHAO}, equation 4", "DeepSeek-AI 2025, arXiv:2512.02556, equation 7", "huggingface/trl#4637", TRL],
+        sources=[f"{SHAO}, section 4.1", "DeepSeek-AI 2025, arXiv:2512.02556, equation 7", "huggingface/trl#4637", TRL],
     ),
     Erratum(
         id="K23-3",
@@ -295,11 +300,11 @@ ERRATA = [
         chapter="23",
         title="标准差除以几，难题吃亏吗",
         slide="没有说；网上常说“标准差压小了难题”。",
-        paper="DeepSeekMath 只写 std(r)。Dr. GRPO 第 3.1 节：太易和太难的问题被加重。",
+        paper="DeepSeekMath 只写 std(r)。Dr. GRPO 第 3 节：太易和太难的问题被加重。",
         code="TRL 用 nanstd，除以 G − 1，再加 10⁻⁴。",
         compute=_which_std,
         settles=_settle_std,
-        sources=[f"{SHAO}, section 4.1.2", f"{LIU}, section 3.1", TRL],
+        sources=[f"{SHAO}, section 4.1", f"{LIU}, section 3", TRL],
     ),
     Erratum(
         id="K23-5",
@@ -339,22 +344,22 @@ ERRATA = [
         chapter="23",
         title="按词元平均：一组的，还是一批的",
         slide="没有提。",
-        paper="DAPO 式 8：分母是这一组的 Σ|o_i|。",
+        paper="DAPO 的目标式：分母是这一组的 Σ|o_i|，外面是对问题的期望。",
         code="TRL：分母是整批（跨进程、跨累积）的词元数。",
         compute=_over_what,
         settles=_settle_over,
-        sources=[f"{DAPO}, equation 8", TRL],
+        sources=[f"{DAPO}, section 3", "huggingface/trl#5375", "verl-project/verl#2776", TRL],
     ),
     Erratum(
         id="K23-9",
         chapter="23",
         title="三个模型吗",
         slide="“3 个（通常）：策略模型、奖励函数/模型、SFT 参考模型。无价值模型。”",
-        paper="DeepSeekMath 图 4：策略在学，参考与奖励模型冻住，评论家没有了。",
+        paper="DeepSeekMath 比较 PPO 与 GRPO 的图：策略在学，参考与奖励模型冻住，评论家没有了。",
         code="TRL：β = 0（默认）不装参考；奖励可以是一个函数。",
         compute=_how_many_models,
         settles=_settle_models,
-        sources=[f"{SHAO}, figure 4", "huggingface/trl 1.12: trl/trainer/grpo_config.py, beta"],
+        sources=[f"{SHAO}, section 4.1", "huggingface/trl 1.12: trl/trainer/grpo_config.py, beta"],
     ),
     Erratum(
         id="K23-10",
@@ -365,6 +370,6 @@ ERRATA = [
         code="TRL：exp(x) − x − 1，x = ln π_ref − ln π，照写。",
         compute=_negative_in_float32,
         settles=_settle_negative,
-        sources=[f"{SHAO}, equation 4", TRL, "course_lib/posttraining/kl.py: k3"],
+        sources=[f"{SHAO}, section 4.1", TRL, "course_lib/posttraining/kl.py: k3"],
     ),
 ]

@@ -124,6 +124,11 @@ def _k3(d):
     return (-d).expm1() + d
 
 
+def _of_means(log_probs, reference, mask, beta):
+    """k3 of each answer's mean d, where the mean of the tokens' k3 is asked."""
+    return beta * _k3(((log_probs - reference) * mask).sum(1) / mask.sum(1)).mean()
+
+
 def _pairs(rng):
     cases = []
     for lengths, beta in (((2, 1), 0.5), ((4, 1, 2), 0.04), ((3, 6, 1), 0.1)):
@@ -202,20 +207,20 @@ EXERCISES = [
             Mistake("right_one", 0.447, "这是对的那四个的优势：0.2 ÷ 0.447。问的是错的那个。"),
             Mistake("times", -0.358, "你乘了标准差。要除以它。"),
         ],
-        hints=["组平均是 0.8。", "(0 − 0.8) ÷ 0.447。"],
+        hints=["先求组平均。它比平均低多少？", "标准差题目给了：除以它。"],
         passes="一个错的 −1.79，四个对的各 +0.447，加起来是 0。",
         follow_up=Exercise(
             id="23-grpo-1-next",
             kind="choice",
             minutes=2,
-            task="换一道难题：五个里只有一个对。对的那个，优势有多大？",
-            choices={"A": "比 1.79 小，因为难题的标准差小", "B": "正好 +1.79", "C": "+0.8"},
+            task="换一道题，五个里三个对、两个错（标准差 0.548）。五个优势不管正负加起来，和上一题比，哪个大？",
+            choices={"A": "上一题：少的那一边推得猛", "B": "这一题", "C": "一样：都除以了自己的标准差"},
             solution="B",
             mistakes=[
-                Mistake("smaller", "A", "一对四错与四对一错，标准差一样，都是 0.447。"),
-                Mistake("no_std", "C", "0.8 还没有除以标准差。"),
+                Mistake("rare", "A", "一个的推得猛，四个的就轻：1.79 + 4 × 0.447 = 3.58。再算这一题的。"),
+                Mistake("equal", "C", "除以标准差，相等的是平方之和（都是 4），不是大小之和。两题都加一加。"),
             ],
-            passes="对错互换，优势只变号。难题和易题被放大得一样多。",
+            passes="3.58 比 4.38：除以了标准差，也还是对错各半的题推得最多。",
         ),
     ),
     Exercise(
@@ -311,13 +316,13 @@ EXERCISES = [
             "    clipped = ratio.clamp(1 - low, 1 + high) * advantages[:, None]\n"
             "    return -(torch.minimum(gain, clipped) * mask).sum() / mask.sum()"
         ),
-        symptom="同一批回答上走第二步、第十步，损失的值都不变，也没有一个词元被裁剪；策略越走越快。",
+        symptom="同一批回答上走第二步、第十步，损失的值都不变，也没有一个词元被裁剪；没有东西拦，策略走出很远。",
         solution=clipped_loss,
         mistakes=[
             Mistake(
                 "program",
                 lambda *case: _clipped(*case, ratio="now"),
-                "分母是现在的 π，比值恒为 1，裁剪永远不动手。分母要用写回答时记下的 old。",
+                "还没有改对：走了几步，你的比值还全是 1，裁剪就永远不动手。它拿什么除以什么？",
             ),
             Mistake("no_clip", lambda *case: _clipped(*case, clip="none"), "裁剪没有了：min 里要有两项。"),
             Mistake("max", lambda *case: _clipped(*case, clip="max"), "要取两项里小的，不是大的。"),
@@ -360,7 +365,7 @@ EXERCISES = [
     ),
     Exercise(
         id="23-grpo-4",
-        title="修：罚错了的 k3",
+        title="修：罚漏了的 k3",
         level=2,
         minutes=6,
         kind="repair",
@@ -370,17 +375,27 @@ EXERCISES = [
         ),
         program=(
             "def my_penalty(log_probs, reference, mask, beta):\n"
-            "    d = log_probs - reference\n"
-            "    k3 = torch.exp(d) - d - 1\n"
-            "    return beta * ((k3 * mask).sum(1) / mask.sum(1)).mean()"
+            "    d = ((log_probs - reference) * mask).sum(1) / mask.sum(1)\n"
+            "    k3 = torch.exp(-d) - 1 + d\n"
+            "    return beta * k3.mean()"
         ),
-        symptom="罚从不为负，离参考越远也越大，看来正常；可是对许多样本平均，它不等于 KL(π‖ref)，远处大得多。",
+        symptom="罚从不为负，策略就是参考时也正好是 0，看来正常；可是策略已经离参考很远，它还常常接近 0。",
         solution=penalty_of,
         mistakes=[
             Mistake(
                 "program",
+                _of_means,
+                "还没有改对：一个回答里，一个词元的 d 是 +1，另一个是 −1，你的罚是 0。两个都离开了参考，该罚多少？",
+            ),
+            Mistake(
+                "turned",
                 lambda *case: _penalty(*case, lambda d: d.expm1() - d),
                 "exp 里该是 ln π_ref − ln π，也就是 −d；线性的那一项跟着变成 +d。",
+            ),
+            Mistake(
+                "absolute",
+                lambda *case: _penalty(*case, lambda d: _k3(d.abs())),
+                "你取了绝对值。k3 不对称：策略给得比参考少时，罚得更重。",
             ),
             Mistake(
                 "sign",
@@ -409,9 +424,9 @@ EXERCISES = [
             Mistake("sums", lambda *case: _penalty(*case, _k3, over="sums"), "每个回答里要平均，你加起来了。"),
             Mistake("mask", lambda *case: _penalty(*case, _k3, over="all"), "掩码不见了。"),
         ],
-        hints=["x = ln π_ref − ln π，k3 = exp(x) − x − 1。d 是 x 的几倍？"],
+        hints=["一个回答，两个词元，d 是 +1 和 −1：手算该罚多少，再看程序给多少。"],
         cases=_pairs,
-        passes="exp 里是参考减策略。",
+        passes="k3 是弯的：先平均再罚，正负就抵消了。要一个词元一个词元地罚，再平均。",
         follow_up=Exercise(
             id="23-grpo-4-next",
             minutes=2,
@@ -451,7 +466,7 @@ EXERCISES = [
             Mistake(
                 "program",
                 _side_by_side,
-                "view(P, −1) 把相邻的回答当作一组。这里同一个问题的回答相隔 P 个：view(−1, P)，沿第 0 维。",
+                "还没有改对：一组里混着不同的问题。P = 2 时把分数换成 0、1、2、3、4、5，看看谁和谁在一组。",
             ),
             Mistake(
                 "rows",
@@ -501,7 +516,7 @@ EXERCISES = [
         minutes=6,
         task=(
             "`losses` [B, N] 是每个词元的损失，`mask` [B, N] 在回答的词元处是 True，每 `G` 行是一个问题。"
-            "写 `my_mean(losses, mask, G)`：照 DAPO 论文的式 8，一组里除以这一组的词元数，再对问题平均，返回一个数。"
+            "写 `my_mean(losses, mask, G)`：照 DAPO 论文，一组里除以这一组的词元数，再对问题平均，返回一个数。"
         ),
         stub="def my_mean(losses, mask, G):\n    ...",
         solution=mean_of_groups,
@@ -538,7 +553,7 @@ EXERCISES = [
                 "分错了组：相邻的 G 行是一个问题。",
             ),
         ],
-        hints=["(losses * mask).view(−1, G·N).sum(1) 是各组之和。"],
+        hints=["G 行并成一行，就是一个问题的全部词元。"],
         cases=_token_losses,
         passes="每个问题一样重，问题里每个词元一样重。",
         follow_up=Exercise(
@@ -546,7 +561,7 @@ EXERCISES = [
             kind="choice",
             minutes=2,
             task="一批两题，甲题的回答都是 10 个词元，乙题的都是 1,000 个。哪一种平均，乙题对梯度的份额最大？",
-            choices={"A": "GRPO：每个回答一样重", "B": "照式 8：每个问题一样重", "C": "全批的词元一样重"},
+            choices={"A": "GRPO：每个回答一样重", "B": "照 DAPO 论文：每个问题一样重", "C": "全批的词元一样重"},
             solution="C",
             mistakes=[
                 Mistake("answers", "A", "两题的回答一样多，于是各占一半。"),
@@ -557,40 +572,38 @@ EXERCISES = [
     ),
     Exercise(
         id="23-grpo-7",
-        title="心算：一个词元分到多少",
-        level=1,
+        title="心算：换一个分母",
+        level=2,
         minutes=3,
         task=(
-            "GRPO，一组四个回答。其中一个错的有 200 个词元，优势 −0.5；比值还是 1，没有 KL。"
-            "损失（对四个回答平均）对它一个词元的 ln π 的导数是多少？"
+            "一组四个回答，各有 20、200、60、120 个词元；200 个的那个错了，比值都是 1，没有 KL。"
+            "优势不变，从 GRPO（除以自己的长度，再对回答平均）换成除以这一组的词元数，"
+            "200 个词元的那个回答，整个受的推变成几倍？"
         ),
         stub="answer = ...  # 一个数",
-        solution=0.000625,
-        tolerance=0.01,
+        solution=2.0,
         mistakes=[
-            Mistake("sign", -0.000625, "符号反了：损失前有负号，优势是负的，导数是正的，于是 ln π 要降。"),
-            Mistake("no_group", 0.0025, "还要除以 4：损失对四个回答平均。"),
-            Mistake("no_group_sign", -0.0025, "除以 4 忘了，符号也反了。"),
-            Mistake("no_length", 0.125, "还要除以这个回答的词元数 200。"),
-            Mistake("no_length_sign", -0.125, "除以 200 忘了，符号也反了。"),
-            Mistake("whole", 0.5, "这是优势的大小，两个分母都没有除。"),
-            Mistake("zero", 0, "损失的值是 0，导数不是。"),
+            Mistake("turned", 0.5, "要么倒了（问的是换了以后是以前的几倍），要么忘了 GRPO 还除以 4。"),
+            Mistake("same", 1, "GRPO 里四个回答一样重。换了以后，词元多的就重。"),
+            Mistake("short", 10, "这是与 20 个词元的那个比。问的是它自己，换之前和换之后。"),
+            Mistake("sum", 200, "新的分母是 400，也要除。"),
+            Mistake("token", 0.005, "这是换之前一个词元的 1 ÷ 200。把 200 个加起来，前后各是多少？"),
         ],
-        hints=["−A ÷ |o| ÷ G。"],
-        passes="0.5 ÷ 200 ÷ 4。",
+        hints=["设优势是 1。换之前，整个回答受多少？四个里占几分之几？", "换之后，400 个词元里它占几分之几？"],
+        passes="1/4 变成 200/400：它比平均的 100 个长一倍，就重一倍。",
         follow_up=Exercise(
             id="23-grpo-7-next",
-            kind="choice",
-            level=2,
             minutes=2,
-            task="一道总做错的题，策略可以写 20 个词元就错，也可以绕到 200 个再错。照 GRPO，哪一种整个回答被压得重？",
-            choices={"A": "短的", "B": "长的", "C": "一样；但长的每个词元轻十倍"},
-            solution="C",
+            task="20 个词元的那个也错了。换了以后，它整个受的推变成几倍？",
+            stub="answer = ...  # 一个数",
+            solution=0.2,
             mistakes=[
-                Mistake("short", "A", "每个词元重十倍，词元少十倍，整个回答一样。"),
-                Mistake("long", "B", "那是每个词元一样重的做法（Dr. GRPO、DAPO）。"),
+                Mistake("turned", 5, "倒了：它比平均短，换了以后轻。"),
+                Mistake("same", 1, "20 个词元，占 400 里的 5%；换之前占四分之一。"),
+                Mistake("long", 2, "那是 200 个词元的。这个比平均短。"),
+                Mistake("share", 0.05, "这是换了以后占的份额。再除以换之前的四分之一。"),
             ],
-            passes="绕得长，每个词元挨的罚就轻：错的越写越长，不吃亏。",
+            passes="短的错从此压得轻，长的错压得重：把错的写长，不再便宜。",
         ),
     ),
 ]

@@ -61,9 +61,11 @@ function climb(logits, rate, answers, weights) {
   return logits.map((z, i) => z + (rate * gradient[i]) / answers.length);
 }
 
-// advantage · ratio, or 0 where the clip has taken the gradient away.
-function clipped(advantage, ratio, clip) {
+// advantage · ratio, or 0 where the clip has taken the gradient away. tally: { of, cut }, how many were asked and cut.
+function clipped(advantage, ratio, clip, tally) {
   const far = advantage > 0 ? ratio > 1 + clip : ratio < 1 - clip;
+  tally.of += 1;
+  tally.cut += far;
   return far ? 0 : advantage * ratio;
 }
 
@@ -91,7 +93,7 @@ const METHODS = {
     return climb(logits, rate, answers, BASELINES[baseline](answers.map((answer) => f[answer])));
   },
 
-  PPO: (world, { rate, n, clip, epochs, whiten }, random) => (logits) => {
+  PPO: (world, { rate, n, clip, epochs, whiten, tally }, random) => (logits) => {
     const old = logSoftmax(logits);
     const answers = drawn(old.map(Math.exp), n, random);
     const f = keepsClose(world, old);
@@ -103,7 +105,7 @@ const METHODS = {
     }
     for (let epoch = 0; epoch < epochs; epoch++) {
       const now = logSoftmax(logits);
-      logits = climb(logits, rate, answers, answers.map((answer, k) => clipped(advantages[k], Math.exp(now[answer] - old[answer]), clip ?? Infinity)));
+      logits = climb(logits, rate, answers, answers.map((answer, k) => clipped(advantages[k], Math.exp(now[answer] - old[answer]), clip ?? Infinity, tally)));
     }
     return logits;
   },
@@ -129,7 +131,7 @@ const METHODS = {
     };
   },
 
-  GRPO: (world, { rate, n, group, clip, epochs, std, reweigh }, random) => (logits) => {
+  GRPO: (world, { rate, n, group, clip, epochs, std, reweigh, tally }, random) => (logits) => {
     const old = logSoftmax(logits);
     const answers = drawn(old.map(Math.exp), group * Math.max(1, Math.floor(n / group)), random);
     const advantages = [];
@@ -143,7 +145,7 @@ const METHODS = {
       const weights = answers.map((answer, k) => {
         const [ratio, d] = [Math.exp(now[answer] - old[answer]), now[answer] - world.reference[answer]];
         const pull = reweigh ? ratio * d : 1 - Math.exp(-d); // the gradient of k3, weighed by the ratio or not
-        return clipped(advantages[k], ratio, clip ?? Infinity) - world.beta * pull;
+        return clipped(advantages[k], ratio, clip ?? Infinity, tally) - world.beta * pull;
       });
       logits = climb(logits, rate, answers, weights);
     }
@@ -165,8 +167,8 @@ function pairTable({ reference, reward }, missing, flipped) {
 }
 
 // Log-probabilities after each step, the start first.
-function path(method, world, settings, steps, start, random) {
-  const step = METHODS[method](world, settings, random);
+function path(method, world, settings, steps, start, random, tally = { of: 0, cut: 0 }) {
+  const step = METHODS[method](world, { ...settings, tally }, random);
   let logits = start;
   const found = [logSoftmax(logits)];
   for (let i = 0; i < steps; i++) found.push(logSoftmax((logits = step(logits))));
@@ -318,10 +320,11 @@ export default {
       halt();
       const best = bestOf(world);
       paths = methods.map(({ method }) => {
-        const policies = path(method, world, settings, steps, start, randomNumbers(seed));
+        const tally = { of: 0, cut: 0 };
+        const policies = path(method, world, settings, steps, start, randomNumbers(seed), tally);
         const lacks = policies.map((policy) => (policy.every(Number.isFinite) ? kl(policy, best) : Infinity));
         const burst = lacks.indexOf(Infinity); // the step at which its logits are no numbers any more, or -1
-        return { policies: policies.slice(0, burst < 0 ? undefined : burst), lacks, burst };
+        return { policies: policies.slice(0, burst < 0 ? undefined : burst), lacks, burst, tally };
       });
       towards.setAttribute("points", points(ratios(0.05, 50, 40).map((beta) => place(bestOf({ ...world, beta }).map(Math.exp)))));
       const move = (made, policy) => made.setAttribute("transform", `translate(${place(policy.map(Math.exp)).map((x) => x.toFixed(1)).join(" ")})`);
@@ -376,7 +379,9 @@ export default {
       );
       const list = methods.map(({ name }, i) => `${name} ${written(paths[i].lacks[shown])}`).join("，");
       curve.setAttribute("aria-label", `第 ${shown} 步，到 π* 的 KL：${list}`);
-      if (timer === null) told.textContent = `π* = ${bestOf(world).map((p, i) => `${names[i]} ${Math.exp(p).toFixed(3)}`).join("，")}。虚线是 β 从小到大时 π* 走的路；「到了」指 KL 小于 0.001。${has("PPO") ? "PPO 的评论家在这里就是精确的均值。" : ""}${has("DPO") ? "DPO 一步看全部偏好对，回答是参考策略写的。" : ""}`;
+      const cut = methods.map(({ name }, i) => [name, paths[i].tally]).filter(([, { of }]) => of).map(([name, { of, cut }]) => `${name} ${((100 * cut) / of).toFixed(1)}%`);
+      const clip = settings.clip === null ? "不剪。" : `ε = ${settings.clip}，剪掉的梯度占 ${cut.join("，")}。`;
+      if (timer === null) told.textContent = `π* = ${bestOf(world).map((p, i) => `${names[i]} ${Math.exp(p).toFixed(3)}`).join("，")}。虚线是 β 从小到大时 π* 走的路；「到了」指 KL 小于 0.001。${cut.length ? clip : ""}${has("PPO") ? "PPO 的评论家在这里就是精确的均值。" : ""}${has("DPO") ? "DPO 一步看全部偏好对，回答是参考策略写的。" : ""}`;
     };
 
     // ---- running

@@ -13,7 +13,9 @@ from course_lib.posttraining.log_probs import row_means
 def test_the_wrong_one_of_five_is_the_rooms():
     rewards = torch.tensor([[1.0, 1, 1, 1, 0]], dtype=torch.float64)
     assert float(group_advantages(rewards)[-1]) == pytest.approx(get_exercise("23-grpo-1").solution, rel=2e-3)
-    assert float(group_advantages(1 - rewards)[-1]) == pytest.approx(1.79, rel=2e-3)
+    even = torch.tensor([[1.0, 1, 1, 0, 0]], dtype=torch.float64)
+    sums = [float(group_advantages(each).abs().sum()) for each in (rewards, even)]
+    assert sums == pytest.approx([3.58, 4.38], rel=2e-3)  # its follow-up
 
 
 def test_shuffled_groups_are_the_rooms_where_all_are_of_one_size():
@@ -94,9 +96,15 @@ def test_groups_one_by_one_pass():
     assert judge(get_exercise("23-grpo-6"), by_loops).passed
 
 
-def test_what_a_token_gets_is_the_rooms_gradient():
-    mask = torch.arange(200) < torch.tensor([[200], [50], [10], [1]])
+def test_what_an_answer_gets_by_either_denominator_is_the_rooms_gradient():
+    mask = torch.arange(200) < torch.tensor([[20], [200], [60], [120]])
     now = torch.zeros(4, 200, dtype=torch.float64, requires_grad=True)
-    advantages = torch.tensor([-0.5, 0.5, 0.3, -0.3], dtype=torch.float64)
-    (gradient,) = torch.autograd.grad(grpo_loss(now, now.detach(), advantages, mask), now)
-    assert float(gradient[0, 7]) == pytest.approx(get_exercise("23-grpo-7").solution)
+    advantages = torch.tensor([-0.5, -0.5, 0.5, 0.5], dtype=torch.float64)
+
+    def pushed(loss):
+        (gradient,) = torch.autograd.grad(loss(now, now.detach(), advantages, mask), now)
+        return gradient.sum(1)
+
+    short, long, *_ = (pushed(dapo_loss) / pushed(grpo_loss)).tolist()
+    assert long == pytest.approx(get_exercise("23-grpo-7").solution)
+    assert short == pytest.approx(get_exercise("23-grpo-7-next").solution)
