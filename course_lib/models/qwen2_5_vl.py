@@ -22,10 +22,8 @@ from course_lib.foundations.axial import AxialRotation, two_axes
 from course_lib.foundations.checks import check_counts
 from course_lib.foundations.native import Grid, Seen, frame_lengths, places
 from course_lib.foundations.norm import RMSNorm
-from course_lib.foundations.packed import PackedAttention
-from course_lib.foundations.rotation import Rotation
 from course_lib.foundations.windows import window_order
-from course_lib.models.qwen2_vl import Merger, check_patches
+from course_lib.models.qwen2_vl import Block, Merger, check_patches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,21 +96,6 @@ class BiasedSwiGLU(nn.Module):
         return self.down(silu(self.gate(x)) * self.up(x))
 
 
-class WindowBlock(nn.Module):
-    """x + attention(norm(x)), then x + feedforward(norm(x)); the lengths say who sees whom."""
-
-    def __init__(self, config: WindowTowerConfig):
-        super().__init__()
-        self.norm_attention = RMSNorm(config.d_model, config.eps)
-        self.attention = PackedAttention(config.d_model, config.n_heads)
-        self.norm_feedforward = RMSNorm(config.d_model, config.eps)
-        self.feedforward = BiasedSwiGLU(config.d_model, config.d_hidden)
-
-    def forward(self, x: Float[Tensor, "N D"], lengths: Sequence[int], rotation: Rotation) -> Float[Tensor, "N D"]:
-        x = x + self.attention(self.norm_attention(x), lengths, rotation)
-        return x + self.feedforward(self.norm_feedforward(x))
-
-
 class WindowTower(nn.Module):
     """(patches [N K], grids) -> [n E], both in the order of the patches."""
 
@@ -120,7 +103,7 @@ class WindowTower(nn.Module):
         super().__init__()
         self.config = config
         self.patches = nn.Linear(config.d_patch, config.d_model, bias=False)
-        self.blocks = nn.ModuleList(WindowBlock(config) for _ in range(config.n_layers))
+        self.blocks = nn.ModuleList(Block(config, RMSNorm, BiasedSwiGLU) for _ in range(config.n_layers))
         self.merger = Merger(RMSNorm(config.d_model, config.eps), config.d_model, config.d_out, config.merge)
 
     def forward(self, patches: Float[Tensor, "N K"], grids: Sequence[Grid]) -> Float[Tensor, "n E"]:

@@ -110,14 +110,14 @@ class Qwen2VLConfig:
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + feedforward(norm(x)), as in ViT."""
+    """x + attention(norm(x)), then x + feedforward(norm(x)), as in ViT; the lengths say who sees whom."""
 
-    def __init__(self, config: TowerConfig):
+    def __init__(self, config, norm: type[nn.Module], feedforward: type[nn.Module]):
         super().__init__()
-        self.norm_attention = LayerNorm(config.d_model, config.eps)
+        self.norm_attention = norm(config.d_model, config.eps)
         self.attention = PackedAttention(config.d_model, config.n_heads)
-        self.norm_feedforward = LayerNorm(config.d_model, config.eps)
-        self.feedforward = QuickGELUFeedForward(config.d_model, config.d_hidden)
+        self.norm_feedforward = norm(config.d_model, config.eps)
+        self.feedforward = feedforward(config.d_model, config.d_hidden)
 
     def forward(self, x: Float[Tensor, "N D"], lengths: Sequence[int], rotation: Rotation) -> Float[Tensor, "N D"]:
         x = x + self.attention(self.norm_attention(x), lengths, rotation)
@@ -146,7 +146,7 @@ class Tower(nn.Module):
         super().__init__()
         self.config = config
         self.patches = nn.Linear(config.d_patch, config.d_model, bias=False)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+        self.blocks = nn.ModuleList(Block(config, LayerNorm, QuickGELUFeedForward) for _ in range(config.n_layers))
         self.merger = Merger(LayerNorm(config.d_model, config.eps), config.d_model, config.d_out, config.merge)
 
     def forward(self, patches: Float[Tensor, "N K"], grids: Sequence[Grid]) -> Float[Tensor, "n E"]:

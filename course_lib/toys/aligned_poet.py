@@ -26,7 +26,9 @@ from course_lib.foundations.checks import check_count
 from course_lib.models.gpt2 import GPT2
 from course_lib.posttraining.kl import exact_kl
 from course_lib.posttraining.log_probs import is_target, token_log_probs
+from course_lib.posttraining.rewards import Rewards
 from course_lib.posttraining.rollout import RollOut, left_padded, roll_out
+from course_lib.toys.rhymes import scores
 
 LONGEST = 34  # tokens of a poem of seven with both edges; what goes on beyond it has not the form
 
@@ -146,3 +148,12 @@ def side_by_side(poets: Sequence[GPT2], n: int = 10, seed: int = 0) -> list[tupl
     """By n first lines of held-out poems, drawn by seed: the poem of each poet, all with the same chance."""
     begun = beginnings(n, split="held-out", seed=seed)
     return list(zip(*(write(each, begun, generator=torch.Generator().manual_seed(seed))[1] for each in poets)))
+
+
+def told_apart(
+    reference: GPT2, policy: GPT2, rewards: Rewards, n: int = 10, seed: int = 0
+) -> list[tuple[str, str, float, float]]:
+    """`side_by_side` of the two, and what each poem earns."""
+    pairs = side_by_side([reference, policy], n, seed)
+    before, after = (scores(texts, rewards) for texts in zip(*pairs))
+    return [(*pair, one, other) for pair, one, other in zip(pairs, before, after)]

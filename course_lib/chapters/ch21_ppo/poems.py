@@ -10,15 +10,13 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
-import torch
-
 from course_lib import zoo
 from course_lib.data.real.poem_rules import sounds
 from course_lib.models.gpt2 import GPT2
 from course_lib.posttraining.ppo import Critic, ppo_loss
 from course_lib.posttraining.reference import Reference
 from course_lib.posttraining.rewards import Rewards
-from course_lib.toys.aligned_poet import beginnings, without_dropout, write
+from course_lib.toys.aligned_poet import told_apart, without_dropout
 from course_lib.toys.poet_policy import Writing, train_ppo
 from course_lib.toys.rhymes import RULES, of_lines, poem_rewards
 from course_lib.training.engine import Run
@@ -82,9 +80,4 @@ def collapse(rewards: str = "rhyme", *, beta: float = 0.0, lr: float = 1e-3, **m
 
 def side_by_side(policy: GPT2, n: int = 10, seed: int = 0) -> list[tuple[str, str, float, float]]:
     """By n held-out first lines, drawn by seed: the poet's poem and the policy's, and what each earns of 4."""
-    begun = beginnings(n, split="held-out", seed=seed)
-    before, after = (
-        write(model, begun, generator=torch.Generator().manual_seed(seed))[1] for model in (reference(), policy)
-    )
-    (one, _), (other, _) = (poem_rewards()(texts, [None] * n) for texts in (before, after))
-    return list(zip(before, after, one.tolist(), other.tolist()))
+    return told_apart(reference(), policy, poem_rewards(), n, seed)

@@ -7,13 +7,11 @@ first lines no training has seen, and of what it writes then, by the same rules 
 from collections.abc import Callable
 from functools import cache, partial
 
-import torch
-
 from course_lib import zoo
 from course_lib.models.gpt2 import GPT2
 from course_lib.posttraining.dpo import dpo_loss
 from course_lib.posttraining.reference import Reference
-from course_lib.toys.aligned_poet import beginnings, examined, without_dropout, write
+from course_lib.toys.aligned_poet import examined, told_apart, without_dropout
 from course_lib.toys.poet_pairs import Sides, as_sides, asked, train_dpo, written_pairs
 from course_lib.toys.rhymes import Pair, poem_rewards
 from course_lib.training.step import Settings
@@ -78,9 +76,4 @@ def shown(policy: GPT2, some: list[Pair], *, n: int = 256, n_exam: int = 256) ->
 
 def side_by_side(policy: GPT2, n: int = 10, seed: int = 0) -> list[tuple[str, str, float, float]]:
     """By n held-out first lines, drawn by seed: the poet's poem and the policy's, and what each earns of 4."""
-    begun = beginnings(n, split="held-out", seed=seed)
-    before, after = (
-        write(model, begun, generator=torch.Generator().manual_seed(seed))[1] for model in (reference(), policy)
-    )
-    (one, _), (other, _) = (poem_rewards()(texts, [None] * n) for texts in (before, after))
-    return list(zip(before, after, one.tolist(), other.tolist()))
+    return told_apart(reference(), policy, poem_rewards(), n, seed)

@@ -14,9 +14,10 @@ from course_lib.data.real.poems import poems
 from course_lib.models.gpt2 import GPT2
 from course_lib.posttraining.grpo import group_advantages, grpo_loss
 from course_lib.posttraining.reference import Reference
-from course_lib.toys.aligned_poet import examined, habits, side_by_side, without_dropout
+from course_lib.toys import aligned_poet
+from course_lib.toys.aligned_poet import examined, habits, without_dropout
 from course_lib.toys.poet_policy import Writing, train_grpo
-from course_lib.toys.rhymes import poem_rewards, scores
+from course_lib.toys.rhymes import poem_rewards
 from course_lib.training.engine import Run
 from course_lib.training.step import Settings
 
@@ -74,6 +75,4 @@ def poets_own(n: int = 256) -> dict[str, float]:
 
 def told_apart(policy: GPT2, n: int = 10, seed: int = 0) -> list[tuple[str, str, float, float]]:
     """By n held-out first lines: the poet's poem and the policy's, and what each earns of 3."""
-    pairs = side_by_side([reference(), policy], n, seed)
-    before, after = (scores(texts, poem_rewards(**REWARDED)) for texts in zip(*pairs))
-    return [(*pair, one, other) for pair, one, other in zip(pairs, before, after)]
+    return aligned_poet.told_apart(reference(), policy, poem_rewards(**REWARDED), n, seed)
