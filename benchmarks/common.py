@@ -66,6 +66,11 @@ def rate(times: list[float], amount: float) -> dict[str, float]:
     }
 
 
+def share(part: float, whole: float) -> float:
+    """Part of the whole, three digits: a small share on a fast machine does not become 0."""
+    return float(f"{part / whole:.3g}")
+
+
 def times_as_fast(ours: list[float], theirs: list[float]) -> float:
     """Median over the rounds of their seconds / our seconds."""
     return round(statistics.median(their / our for our, their in zip(ours, theirs, strict=True)), 2)

@@ -28,7 +28,7 @@ from itertools import product
 from pathlib import Path
 
 import torch
-from common import arguments, keep, machine, seconds
+from common import arguments, keep, machine, seconds, share
 from peers import gpt2_twin
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -304,7 +304,7 @@ def measure(task: Task, way: str, kinds: list[str], rounds: int, folder: Path) -
                 part: {who: spread([1000 * s for s in each[who]]) for who in each} for part, each in parts.items()
             },
             "times_as_fast": {part: ratios(each) for part, each in parts.items()},
-            "share_of_peak": {who: round(products / statistics.median(times[kind, who]), 3) for who in ("ours", "trl")},
+            "share_of_peak": {who: share(products, statistics.median(times[kind, who])) for who in ("ours", "trl")},
             "best_over_their_best": ratios(best),
         }
         if "roll_out" in parts:

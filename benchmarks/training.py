@@ -9,7 +9,7 @@ reaches in that type in the same run.
 """
 
 import torch
-from common import arguments, keep, machine, rate, seconds, times_as_fast
+from common import arguments, keep, machine, rate, seconds, share, times_as_fast
 from peers import gpt2_twin
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, linear, scaled_dot_product_attention
@@ -161,7 +161,7 @@ def measure(name: str, config: GPT2Config, batch: int, dtype: torch.dtype, round
         },
         "peak_gflops": {kind: round(each / 1e9, 1) for kind, each in peak.items()},
         "share_of_peak": {
-            kind: round(6 * weights * rate(times[f"{kind} ours"], n_tokens)["median"] / peak[kind], 3) for kind in kinds
+            kind: share(6 * weights * rate(times[f"{kind} ours"], n_tokens)["median"], peak[kind]) for kind in kinds
         },
     }
 
