@@ -1,4 +1,5 @@
-"""Exercises of chapter 24: memory of a 7B, rewards at equal KL, three unfair comparisons to mend, and a choice."""
+"""Exercises of chapter 24: memory of a 7B, rewards at equal KL, three unfair comparisons to mend, a choice, and what a
+step reads."""
 
 import torch
 
@@ -13,9 +14,15 @@ def reward_at(kl, reward, level):
     return reward[at - 1] + share * (reward[at] - reward[at - 1])
 
 
+def gap_at_equal_kl(kl_a, reward_a, kl_b, reward_b):
+    level = min(kl_a[-1], kl_b[-1])
+    return reward_at(kl_a, reward_a, level) - reward_at(kl_b, reward_b, level)
+
+
 def _equal(kl_a, reward_a, kl_b, reward_b, *, level="shorter", sign=1, at=reward_at):
+    """gap_at_equal_kl with one thing otherwise; beyond its end a run stays there, as np.interp has it."""
     ends = kl_a[-1], kl_b[-1]
-    where = {"shorter": min(ends), "ends": None, "half": min(ends) / 2, "first": kl_a[-1]}[level]
+    where = {"shorter": min(ends), "ends": None, "half": min(ends) / 2, "first": ends[0], "second": ends[1]}[level]
     if where is None:
         return sign * (reward_a[-1] - reward_b[-1])
     return sign * (at(kl_a, reward_a, where.clamp(max=kl_a[-1])) - at(kl_b, reward_b, where.clamp(max=kl_b[-1])))
@@ -27,6 +34,21 @@ def _nearest(kl, reward, level):
 
 def _below(kl, reward, level):
     return reward[int((kl <= level).nonzero()[-1, 0])]
+
+
+def _above(kl, reward, level):
+    return reward[int((kl >= level).nonzero()[0, 0])]
+
+
+def _crossed(kl, reward, level):
+    """The line's two weights exchanged."""
+    at = max(1, int((kl >= level).nonzero()[0, 0]))
+    share = (level - kl[at - 1]) / (kl[at] - kl[at - 1])
+    return share * reward[at - 1] + (1 - share) * reward[at]
+
+
+def _per_nat(kl_a, reward_a, kl_b, reward_b):
+    return reward_a[-1] / kl_a[-1] - reward_b[-1] / kl_b[-1]
 
 
 def _same_step(kl_a, reward_a, kl_b, reward_b):
@@ -52,6 +74,10 @@ def at_budget(a, b, n_a, n_b, budget):
     return a[:, budget // n_a - 1].mean() - b[:, budget // n_b - 1].mean()
 
 
+def _all_rounds(a, b, n_a, n_b, budget):
+    return a[:, : budget // n_a].mean() - b[:, : budget // n_b].mean()
+
+
 def _rounds(a, b, n_a, n_b, budget, *, over=torch.Tensor.mean, last=None, off=1, sign=1):
     at = [budget // n - off for n in (n_a, n_b)] if last is None else last(n_a, n_b, budget)
     return sign * (over(a[:, at[0]]) - over(b[:, at[1]]))
@@ -61,15 +87,19 @@ def _curves(rng):
     cases = []
     for n_a, n_b, seeds in ((2, 4, 2), (8, 2, 3), (3, 6, 4)):
         budget = 4 * max(n_a, n_b)
-        a, b = (
-            torch.from_numpy(rng.uniform(0, 1, size=(seeds, budget // n + 3)).cumsum(axis=1).copy()) for n in (n_a, n_b)
-        )
+        rounds = budget // min(n_a, n_b) + 3
+        a, b = (torch.from_numpy(rng.uniform(0, 1, size=(seeds, rounds)).cumsum(axis=1).copy()) for _ in "ab")
         cases.append((a, b, n_a, n_b, budget))
     return cases
 
 
 def shrunk(scores, kl, beta, scale):
     return (scores - beta * kl) * scale
+
+
+def _whitened(scores, kl, beta, scale):
+    f = scale * (scores - beta * kl)
+    return (f - f.mean()) / f.std()
 
 
 def _penalised(rng):
@@ -117,9 +147,13 @@ EXERCISES = [
             Mistake("copies", 28, "你只数了两份 2 字节的权重。在学的那个有梯度，有 Adam。"),
             Mistake("critic", 238, "GRPO 没有评论家。"),
             Mistake("one_mean", 98, "Adam 有两份：平均和平方的平均。在学的每个参数是 16 字节。"),
+            Mistake("weights", 42, "你只数了权重：4 字节加 2 字节。在学的那个还有梯度，有 Adam 的两份。"),
+            Mistake("both_learn", 224, "参考不学，只存 2 字节的权重，没有梯度，也没有 Adam。"),
+            Mistake("two_weights", 56, "你只数了单精度的权重。在学的存四份，冻住的只存 2 字节。"),
+            Mistake("bytes", 126e9, "这是字节。1 GB 是 10⁹ 字节。"),
         ],
         hints=["策略在学：每个参数 4 × 4 字节。", "参考冻住：每个参数 2 字节。"],
-        passes="7 × 16 + 7 × 2 = 126。权重只占一小半。",
+        passes="7 × 16 + 7 × 2 = 126。冻住的只为了读，常存 2 字节；都存单精度时是 7 × 20 = 140。",
         follow_up=Exercise(
             id="24-comparison-1-next",
             minutes=2,
@@ -132,8 +166,10 @@ EXERCISES = [
                 Mistake("copies", 56, "你当作四份 2 字节的权重。两个在学。"),
                 Mistake("all_learn", 448, "奖励模型和参考冻住，每个参数 2 字节。"),
                 Mistake("three", 238, "冻住的有两个：奖励模型和参考。"),
+                Mistake("no_frozen", 224, "冻住的两个也要装：每个参数 2 字节。"),
+                Mistake("single", 280, "冻住的每个参数只存 2 字节，你当作单精度了。"),
             ],
-            passes="2 × 112 + 2 × 14 = 252，正好是 GRPO 的两倍。",
+            passes="2 × 112 + 2 × 14 = 252，正好是规则打分的 GRPO 的两倍：一个在学配一个冻住，有两份。",
         ),
     ),
     Exercise(
@@ -148,7 +184,7 @@ EXERCISES = [
             "返回在这个 KL 上 a 的奖励减 b 的。两次记录之间连直线。"
         ),
         stub="def gap_at_equal_kl(kl_a, reward_a, kl_b, reward_b):\n    ...",
-        solution=_equal,
+        solution=gap_at_equal_kl,
         mistakes=[
             Mistake("ends", lambda *x: _equal(*x, level="ends"), "你比的是两个终点：走得远的那一边花了更多的 KL。"),
             Mistake("steps", _same_step, "你比的是同一步。步数相同，KL 不同。"),
@@ -157,6 +193,10 @@ EXERCISES = [
             Mistake("below", lambda *x: _equal(*x, at=_below), "你取了还没超过的最后一次记录。要在两次之间连直线。"),
             Mistake("half", lambda *x: _equal(*x, level="half"), "取的是较小的终点，不是它的一半。"),
             Mistake("first", lambda *x: _equal(*x, level="first"), "a 的终点未必是较小的那个。"),
+            Mistake("second", lambda *x: _equal(*x, level="second"), "b 的终点未必是较小的那个。"),
+            Mistake("above", lambda *x: _equal(*x, at=_above), "你取了第一次超过的记录。要在它与前一次之间连直线。"),
+            Mistake("crossed", lambda *x: _equal(*x, at=_crossed), "直线的两个份量对调了：离哪一端近，哪一端重。"),
+            Mistake("per_nat", _per_nat, "你用奖励除以 KL。每一奈特不是一样贵：越往后越贵，要在同一个 KL 上减。"),
         ],
         hints=["先找第一个不小于这个 KL 的记录，再与前一个连线。", "走得短的那一边，就是它的终点。"],
         cases=_runs,
@@ -200,12 +240,23 @@ EXERCISES = [
             Mistake(
                 "program",
                 lambda *x: _rounds(*x, last=lambda i, j, n: [n // max(i, j) - 1] * 2),
-                "还是按轮数比：每轮写得少的那一种，预算没有用完。",
+                "还没有改对：n_a = 2、n_b = 8、budget = 32 时，你取的那两列，各写到了第几个回答？",
             ),
             Mistake("no_one", lambda *x: _rounds(*x, off=0), "多走了一轮：第 0 列是第一轮学完以后。"),
             Mistake("ends", lambda *x: _rounds(*x, last=lambda i, j, n: [-1, -1]), "你取了最后一轮，超出预算了。"),
             Mistake("best", lambda *x: _rounds(*x, over=torch.max), "挑最好的种子，散得开的方法占便宜。要平均。"),
             Mistake("sign", lambda *x: _rounds(*x, sign=-1), "反了：a 减 b。"),
+            Mistake(
+                "longer",
+                lambda *x: _rounds(*x, last=lambda i, j, n: [n // min(i, j) - 1] * 2),
+                "两边还是同一轮，这回每轮写得多的那一种超出了预算。",
+            ),
+            Mistake(
+                "swapped",
+                lambda *x: _rounds(*x, last=lambda i, j, n: [n // j - 1, n // i - 1]),
+                "n_a、n_b 对调了：a 的轮数要用 n_a 算。",
+            ),
+            Mistake("all_rounds", _all_rounds, "你把一路的奖励都平均了。问的是写完 budget 个的那一刻。"),
         ],
         hints=["写了 budget 个回答时，a 走了几轮？b 呢？"],
         cases=_curves,
@@ -226,7 +277,7 @@ EXERCISES = [
     ),
     Exercise(
         id="24-comparison-4",
-        title="修：奖励缩小了，KL 却涨了",
+        title="修：换个单位，策略就变了",
         level=2,
         minutes=4,
         kind="repair",
@@ -238,13 +289,19 @@ EXERCISES = [
         symptom="scale 从 1 改到 0.1，策略几乎不动了；改到 10，它远远离开参考。",
         solution=shrunk,
         mistakes=[
-            Mistake("program", lambda s, k, b, c: c * s - b * k, "KL 那一项没有跟着乘：π* 里是 r/β，比变了。"),
+            Mistake(
+                "program",
+                lambda s, k, b, c: c * s - b * k,
+                "还没有改对：一个回答得 1 分，KL 是 2，β = 0.5，原来的目标是 0；scale = 0.1 时该还是 0，你的是 −0.9。",
+            ),
             Mistake("divided", lambda s, k, b, c: c * s - b / c * k, "反了：β 要乘，不是除。"),
             Mistake("plain", lambda s, k, b, c: s - b * k, "scale 不见了。"),
             Mistake("only_kl", lambda s, k, b, c: s - c * b * k, "乘到另一项上去了：两项都要乘。"),
             Mistake("sign", lambda s, k, b, c: c * (s + b * k), "KL 是扣分。"),
             Mistake("twice", lambda s, k, b, c: c * (c * s - b * k), "分数乘了两次。"),
             Mistake("no_beta", lambda s, k, b, c: c * (s - k), "β 不见了。"),
+            Mistake("no_kl", lambda s, k, b, c: c * s, "KL 不见了：没有东西拴住策略。"),
+            Mistake("whitened", _whitened, "白化把尺度全除掉了。题目要的是原来目标的 scale 倍。"),
         ],
         hints=["π* ∝ π_ref · exp(r/β)。r 乘 10，β 该怎样，π* 才不变？"],
         cases=_penalised,
@@ -272,14 +329,17 @@ EXERCISES = [
         task=(
             "要估 KL(π‖ref)，手边只有旧策略写的回答。"
             "`log_probs`、`old`、`reference` [B] 是每个回答在策略、旧策略、参考下的 ln 概率。"
-            "返回一个平均正好是 KL(π‖ref) 的估计。\n找出这一处错，改对。"
+            "返回一个平均正好是 KL(π‖ref) 的估计，用 ln π − ln π_ref（k1），不用 k3。\n找出这一处错，改对。"
         ),
         program=("def my_kl(log_probs, old, reference):\n    return (log_probs - reference).mean()"),
         symptom="策略走远以后，估出来的 KL 是负的。",
         solution=kl_by_weight,
         mistakes=[
             Mistake(
-                "program", lambda p, o, r: (p - r).mean(), "回答是旧策略写的，平均是旧策略的平均。要乘比值 π/π_old。"
+                "program",
+                lambda p, o, r: (p - r).mean(),
+                "还没有改对：旧策略写甲七成、乙三成，π 写甲两成、乙八成，参考六成、四成。KL(π‖ref) 是 +0.33；"
+                "七个甲、三个乙，你的程序得 −0.56。",
             ),
             Mistake(
                 "inverse", lambda p, o, r: ((o - p).exp() * (p - r)).mean(), "比值上下颠倒了：π 在上，写回答的在下。"
@@ -289,6 +349,24 @@ EXERCISES = [
             Mistake(
                 "k3", lambda p, o, r: ((r - p).exp() - 1 + p - r).mean(), "k3 不会是负的，可是照样要 π 写的回答才对。"
             ),
+            Mistake(
+                "weighed_k3",
+                lambda p, o, r: ((p - o).exp() * ((r - p).exp() - 1 + p - r)).mean(),
+                "这也是 KL(π‖ref) 的估计，平均也正好。题目要 k1 那一种：只留 ln π − ln π_ref。",
+            ),
+            Mistake(
+                "clamped",
+                lambda p, o, r: ((p - o).exp().clamp(0.8, 1.2) * (p - r)).mean(),
+                "比值裁剪了。那是 PPO 的损失里用的；裁了，平均就不正好是 KL。",
+            ),
+            Mistake("sign", lambda p, o, r: ((p - o).exp() * (r - p)).mean(), "符号反了：ln π 减 ln π_ref。"),
+            Mistake("sum", lambda p, o, r: ((p - o).exp() * (p - r)).sum(), "要平均，你加起来了。"),
+            Mistake(
+                "by_policy",
+                lambda p, o, r: (p.exp() * (p - r)).mean(),
+                "你乘了 π，没有除以写回答的那个概率：旧策略常写的，已经多出现了几次。",
+            ),
+            Mistake("old_gone", lambda p, o, r: ((p - o).exp() * (o - r)).mean(), "比值对了；d 该是策略到参考的。"),
             Mistake("absolute", lambda p, o, r: (p - r).abs().mean(), "取绝对值只遮住了症状。"),
             Mistake(
                 "by_reference", lambda p, o, r: ((p - r).exp() * (p - r)).mean(), "回答是旧策略写的，不是参考写的。"
@@ -323,20 +401,20 @@ EXERCISES = [
         level=1,
         minutes=2,
         task=(
-            "客服有十万对旧回答，人已标好坏；旧回答的风格和现在的模型差得远。写不出规则，也没有奖励模型。"
-            "先做哪一步最稳当？"
+            "客服有十万对旧回答，人已标好坏。现在的模型写得比旧回答都好，风格差得远，要留住；还请得起人再标一些。"
+            "写不出规则，也没有奖励模型。先做哪一步最稳当？"
         ),
         choices={
-            "A": "直接 DPO，β 取很小，让它走远",
+            "A": "直接在旧的对上 DPO，β 取很小，让它走远",
             "B": "先让现在的模型写一批，请人标，再 DPO",
-            "C": "GRPO，规则按回答的长短",
-            "D": "PPO，不要奖励模型",
+            "C": "用旧的对练一个奖励模型，再 PPO",
+            "D": "先在选中的旧回答上 SFT，再在旧的对上 DPO",
         },
         solution="B",
         mistakes=[
             Mistake("old", "A", "对里没有现在的模型会写的回答，DPO 在那里学不到什么；β 小，只会走得更偏。"),
-            Mistake("length", "C", "长短不是好坏。规则没写的空子，它会钻。"),
-            Mistake("none", "D", "PPO 要分数。没有奖励模型，也没有规则，就没有分数。"),
+            Mistake("judge", "C", "奖励模型也是从旧回答学的：现在的模型写的，它没有见过，判得准不准，没人知道。"),
+            Mistake("back", "D", "对是盖住了，可是先退回了旧回答的写法，现在的长处留不住。"),
         ],
         hints=["哪些方法要分数，哪些要对？手边有什么？", "DPO 的对最好是谁写的？"],
         passes="对要盖得住策略会写的回答。写一批、标一批，就是半在线的 DPO。",
@@ -352,6 +430,46 @@ EXERCISES = [
                 Mistake("copy", "C", "可以作起点；只学对的，错的没有压下去。"),
             ],
             passes="有便宜、判得准的规则，就让策略自己写。",
+        ),
+    ),
+    Exercise(
+        id="24-comparison-7",
+        title="心算：一步算几遍",
+        level=1,
+        minutes=3,
+        task=(
+            "把一个模型读一遍这批回答的运算算作 1。写算 1；冻住的模型评一遍，各 1；"
+            "在学的模型学一遍是 3（前向 1，反向 2）。GRPO，规则打分，β 大于 0，同一批回答学两遍。一步共多少？"
+        ),
+        stub="answer = ...  # 几遍",
+        solution=8,
+        tolerance=0.005,
+        mistakes=[
+            Mistake("once", 5, "同一批学两遍：3 要乘 2。"),
+            Mistake("seven", 7, "少了 1：写算 1，β 大于 0，参考还要评一遍。"),
+            Mistake("nine", 9, "多了 1：规则打分，没有奖励模型；参考不变，同一批只评一次。"),
+            Mistake("no_forward", 6, "学一遍是前向 1 加反向 2，共 3。"),
+            Mistake("forward", 4, "学一遍不只是前向，还有反向的 2。"),
+            Mistake("critic", 15, "GRPO 没有评论家。"),
+            Mistake("writes_twice", 10, "学两遍，写和评只一次。"),
+        ],
+        hints=["写 1，参考评 1。", "学：两遍，每遍前向 1、反向 2。"],
+        passes="1 + 1 + 2 × 3 = 8。同一批学得越多，写的份额越小。",
+        follow_up=Exercise(
+            id="24-comparison-7-next",
+            minutes=2,
+            task="同样算法：PPO，四个模型，同一批回答学两遍，评论家评一遍也算 1。一步共多少？",
+            stub="answer = ...  # 几遍",
+            solution=16,
+            tolerance=0.005,
+            mistakes=[
+                Mistake("ten", 10, "同一批学两遍，而且评论家也在学：学是 2 × 2 × 3。"),
+                Mistake("one_judge", 14, "评的有三个：奖励模型、参考、评论家。"),
+                Mistake("two_judges", 15, "评的有三个，写也算 1。"),
+                Mistake("all_learn", 28, "在学的只有两个：策略和评论家。"),
+                Mistake("learning", 12, "12 只是学。还有写和评。"),
+            ],
+            passes="1 + 3 + 2 × 2 × 3 = 16，是 GRPO 的两倍：多的几乎全是评论家。",
         ),
     ),
 ]

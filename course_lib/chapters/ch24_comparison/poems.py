@@ -1,6 +1,6 @@
 """PPO, DPO, GRPO and SFT on poems: one poet to begin with, the same rules, as many written poems for each.
 
-    looks = raced("GRPO", seed=0)      looks[-1]["rhyme"], looks[-1]["kl"]: after the last half of its 1,024 poems
+    looks = raced("GRPO", seed=0)      looks[-1]["rhyme"], looks[-1]["kl"]: after the last half of its 1,536 poems
 PPO and GRPO write 64 poems a round, and learn from them. DPO and SFT get all their poems from the poet as it was, two
 to a first line; where the rules prefer one the two are a pair, the others were written in vain. DPO learns from the
 pairs once, SFT from the better poem of each. Settings are those of chapters 21 to 23.
@@ -32,7 +32,7 @@ from course_lib.training.step import Settings
 
 METHODS = ("PPO", "DPO", "GRPO", "SFT")
 REWARDED = {"rhyme": 1.0, "tone": 1.0, "variety": 1.0}  # each 0 where the form is missing
-ROUNDS, N, LOOKS = 16, 64, 2
+ROUNDS, N, LOOKS = 24, 64, 2
 LRS = {"PPO": 5e-4, "DPO": 5e-4, "GRPO": 1e-3, "SFT": 5e-4}
 BETAS = {"PPO": 0.02, "DPO": 0.1, "GRPO": 0.005}
 GROUP, PPO_EPOCHS, PAIRS_A_STEP = 8, 2, 16
