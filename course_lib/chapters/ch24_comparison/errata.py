@@ -57,18 +57,25 @@ def _cheapest() -> dict[str, object]:
         "DPO": whole["DPO"],
         "GRPO，规则打分": whole["GRPO"] - judged,
         "DPO，对也要自己写": whole["DPO"] + found["GRPO"]["write"],
+        "其中写：PPO，一题一个": found["PPO"]["write"],
+        "其中写：GRPO，四个回答共读一题": found["GRPO"]["write"],
     }
     return {name: round(each / one, 2) for name, each in by_one.items()}
 
 
 def _settle_cheapest(values: dict[str, object]) -> str:
-    ppo, grpo, dpo, by_rule, writes = values.values()
+    ppo, grpo, dpo, by_rule, writes, alone, shared = values.values()
+    require(abs(alone + 3 + 2 * 3 - ppo) < 0.3 and abs(shared + 2 + 3 - grpo) < 0.3, f"{alone}, {shared}")
+    require(dpo == 1 + 3, f"{dpo}")  # read by the reference, learned
     require(ppo > grpo > by_rule and grpo > dpo, f"{[*values.values()]}")
     require(abs(by_rule - writes) < 0.05, f"{by_rule}, {writes}")
     return (
-        f"以一个模型把这批回答读一遍为 1：PPO {ppo}，GRPO {grpo}，DPO {dpo}，次序不错。"
-        f"可是 DPO 的对总有人写过。若也由策略写、由规则标，DPO 就是 {writes}，GRPO 用规则打分是 {by_rule}，一样。"
-        "DPO 省的，是现成的数据。"
+        "以一个模型把这批回答读一遍为 1，学一遍是 3（前向 1，反向 2）："
+        f"PPO 写 {alone}、三个来评约 3、两个在学约 6，共 {ppo}（评论家和奖励模型的头小，略少些）；"
+        f"GRPO {shared}、约 2、3，共 {grpo}；DPO 不写，1 加 3，共 {dpo}。次序不错。"
+        f"可是 DPO 的对总有人写过。若也由策略写、由规则标，只学一遍，"
+        f"DPO 就是 {writes}，GRPO 用规则打分是 {by_rule}，一样。"
+        "DPO 省的，是现成的数据；对学得越多遍，写的份额越小，GRPO 的一批也是。"
     )
 
 
@@ -144,8 +151,8 @@ def _settle_models(values: dict[str, object]) -> str:
     four, three, two, bare, before = values.values()
     require((four, three, two, bare, before) == (10, 6, 5, 4, 4), f"{[*values.values()]}")
     return (
-        "在学的一个占四份（权重、梯度、Adam 的两份），冻住的占一份："
-        f"4、3、2 个模型是 {four:.0f}、{three:.0f}、{two:.0f} 份，不是 4 : 3 : 2。"
+        "都用同样的精度，在学的一个占四份（权重、梯度、Adam 的两份），冻住的占一份："
+        f"4、3、2 个模型是 {four:.0f}、{three:.0f}、{two:.0f} 份，不是 4 : 3 : 2。冻住的若用一半的字节存，更少。"
         f"GRPO 用规则、β = 0，只剩策略，{bare:.0f} 份；DPO 的参考可以先读一遍、记下数再卸掉，也是 {before:.0f} 份。"
     )
 

@@ -69,14 +69,15 @@ def plot_costs(
 
 
 def plot_budgets(
-    written: Sequence[int], share: Float[np.ndarray, "seeds M V"], methods: Sequence[str], *, level: float
+    written: Sequence[int], share: Float[np.ndarray, "seeds M V"], methods: Sequence[str], *, levels: Sequence[float]
 ) -> Figure:
     """How far along the way to the best J a run ends, by the answers written for it; a band is all seeds."""
     figure, axis = plt.subplots(figsize=(7.4, 3.6))
     for at, method in enumerate(methods):
         _band(axis, written, share[:, at], method)
-    axis.axhline(level, color=COLORS["optimum"], ls="--", lw=1.3)
-    axis.text(written[0], level + 0.02, f"八成的路（{level:g}）", fontsize=11, va="bottom")
+    for level in levels:
+        axis.axhline(level, color=COLORS["optimum"], ls="--", lw=1.1)
+        axis.text(written[0], level + 0.015, f"{level:g}", fontsize=11, va="bottom", ha="right")
     axis.set_xscale("log", base=2)
     axis.set_xticks(list(written), [str(n) for n in written])
     axis.set(
@@ -119,6 +120,20 @@ def plot_sensitivity(
     low = max(min(-0.15, float(share.min()) - 0.05), -2.0)
     axis.set(xlim=(-0.35, len(values) - 0.65), ylim=(low, 1.12), xlabel=knob, ylabel="走了几成")
     figure.legend(loc="outside lower center", ncols=len(methods))
+    return figure
+
+
+def plot_curves(usual: Mapping[str, Float[np.ndarray, " R"]], now: Mapping[str, Float[np.ndarray, " R"]]) -> Figure:
+    """A panel a method: the share of the way to the best J after each round, dotted as usual, and as it is turned."""
+    figure, axes = plt.subplots(1, len(now), figsize=(8.8, 3.2), sharey=True)
+    for axis, (method, share) in zip(axes, now.items()):
+        axis.plot(usual[method], ls=":", lw=1.6, color=COLORS["muted"], label="平常")
+        axis.plot(share, lw=2, color=COLORS[method], label="现在")
+        axis.axhline(0, color=COLORS["bad"], ls="--", lw=1.1)
+        axis.set_title(method)
+        axis.set(ylim=(-0.6, 1.06), xlabel="轮")
+        axis.legend(loc="lower right", fontsize=11, handlelength=1.4)
+    axes[0].set_ylabel("走了几成")
     return figure
 
 

@@ -246,7 +246,14 @@ def by_budget(method: str, rounds: Sequence[int], *, seed: int = 0, **more: Any)
     return sensitivity(method, "rounds", rounds, seed=seed, **more)
 
 
-def needed(written: Sequence[int], shares: Float[Tensor, " budgets"], share: float) -> float:
-    """The fewest answers, of the budgets tried, with which a run ended at `share` or above; inf where none did."""
-    reached = [n for n, each in zip(written, shares) if each >= share]
-    return min(reached, default=math.inf)
+def answers_to(written: Sequence[int], shares: Float[Tensor, " budgets"], level: float) -> float:
+    """How many answers a run needs to end at `level`, on straight lines between the budgets, by the logarithm of the
+    answers. The least budget where that is enough; inf where none is."""
+    reached = [i for i, share in enumerate(shares) if share >= level]
+    if not reached:
+        return math.inf
+    at = reached[0]
+    if at == 0:
+        return float(written[0])
+    low, high = (float(shares[i]) for i in (at - 1, at))
+    return written[at - 1] * (written[at] / written[at - 1]) ** ((level - low) / (high - low))

@@ -1,7 +1,7 @@
 """What PPO, DPO and GRPO make of the same scores: the push that each gives the ln π of every answer.
 
-Four answers of one token to one question; the policy has gone a little way from its reference. Pushes are minus the
-gradients of the rooms' own losses, before the first update, where π is π_old.  Chapter 24.
+Four answers of one token to one question, among more; the policy has gone a little way from its reference. Pushes are
+minus the gradients of the rooms' own losses, before the first update, where π is π_old.  Chapter 24.
 """
 
 import torch
@@ -22,7 +22,7 @@ def seen(
 ) -> dict[str, Float[Tensor, " B"]]:
     """By method. DPO has two pairs, the first and the second half; who earned more is preferred, and that is all it
     hears. The critic of PPO expects the mean score."""
-    reference = torch.full((len(scores), 1), 0.25, dtype=scores.dtype).log()
+    reference = torch.full((len(scores), 1), 0.2, dtype=scores.dtype).log()
     old = reference + gone[:, None]
     mask = torch.ones_like(old, dtype=torch.bool)
 

@@ -43,7 +43,7 @@ def costs():
 
 def budgets():
     share = np.array([[[0.2, 0.6], [0.1, 0.3]], [[0.4, 0.8], [0.1, 0.5]]])
-    return plots.plot_budgets([128, 256], share, ["PPO", "DPO"], level=0.8)
+    return plots.plot_budgets([128, 256], share, ["PPO", "DPO"], levels=(0.5, 0.8))
 
 
 def frontier():
@@ -56,13 +56,18 @@ def sensitivity():
     return plots.plot_sensitivity("学习率", ["1", "8"], share, ["PPO", "DPO"])
 
 
+def curves():
+    usual = {"PPO": np.array([0.0, 0.5]), "DPO": np.array([0.0, 0.4])}
+    return plots.plot_curves(usual, {"PPO": np.array([0.0, 0.9]), "DPO": np.array([0.0, -0.2])})
+
+
 def poems():
     ends = np.array([[[0.6, 0.7], [0.5, 0.8]], [[0.8, 0.7], [0.5, 0.6]]])
     ways = (np.array([[0.0, 2.0], [0.0, 3.0]]), np.array([[1.0, 2.0], [1.0, 1.5]]))
     return plots.plot_poems(["押韵", "平仄"], np.array([0.4, 0.5]), ends, np.array([0.9, 0.8]), ways, ["PPO", "DPO"])
 
 
-@pytest.mark.parametrize("draw", [whole, table, seen, costs, budgets, frontier, sensitivity, poems])
+@pytest.mark.parametrize("draw", [whole, table, seen, costs, budgets, frontier, sensitivity, curves, poems])
 def test_each_is_a_small_picture_without_tofu(draw):
     figure = draw()
     assert not missing_glyphs("".join(texts(figure)))
@@ -109,6 +114,19 @@ def test_lines_are_means_and_bands_all_seeds():
         low = min(0.2, first[1] - 0.1)
         assert heights.min() == pytest.approx(low) and heights.max() == pytest.approx(max(0.4, first[1] + 0.1))
         assert plt.matplotlib.colors.to_hex(axis.lines[0].get_color()) == COLORS["PPO"].lower()
+
+
+def test_each_method_has_a_panel_with_its_curve_beside_the_usual_one():
+    found = [[line.get_ydata().tolist() for line in axis.lines[:2]] for axis in curves().axes]
+    assert found == [[[0, 0.5], [0, 0.9]], [[0, 0.4], [0, -0.2]]]
+    assert {"PPO", "DPO", "平常", "现在"} <= {*texts(curves())}
+    assert len({axis.get_ylim() for axis in curves().axes}) == 1
+
+
+def test_levels_are_dashed_and_written():
+    axis = budgets().axes[0]
+    assert {"0.5", "0.8"} <= {text.get_text() for text in axis.texts}
+    assert [line.get_ydata()[0] for line in axis.lines if line.get_linestyle() == "--"] == [0.5, 0.8]
 
 
 def test_the_frontier_has_the_most_that_kl_can_bring():

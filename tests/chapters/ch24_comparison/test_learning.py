@@ -88,10 +88,10 @@ def test_no_method_is_beyond_the_frontier():
         assert (learning.efficiency(method, (0.5, 2.0), seed=1, rounds=4) < 1).all()
 
 
-def test_answers_needed_are_the_fewest_that_reach():
+def test_answers_to_a_level_lie_on_the_line_between_budgets():
     shares = torch.tensor([0.1, 0.6, 0.5, 0.9])
-    assert learning.needed((1, 2, 4, 8), shares, 0.55) == 2
-    assert learning.needed((1, 2, 4, 8), shares, 0.95) == math.inf
+    found = [learning.answers_to((1, 2, 4, 8), shares, level) for level in (0.05, 0.35, 0.6, 0.7, 0.95)]
+    assert found == pytest.approx([1, 2**0.5, 2, 4 * 2**0.5, math.inf])
 
 
 @pytest.mark.parametrize("wrong", [{"noise": 1.5}, {"n": 12}, {"n": 9, "group": 9}])

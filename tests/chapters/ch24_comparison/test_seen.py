@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_lib.chapters.ch24_comparison.seen import SCORES, seen
+from course_lib.chapters.ch24_comparison.seen import BETA, GONE, SCORES, seen
 
 
 def test_at_the_reference_pushes_are_by_hand():
@@ -28,3 +28,9 @@ def test_dpo_hears_the_order_alone():
     turned = SCORES[[1, 0, 3, 2]]
     found, plain = seen(turned, torch.zeros(4, dtype=torch.float64)), seen(SCORES, torch.zeros(4, dtype=torch.float64))
     torch.testing.assert_close(found["DPO"], -plain["DPO"])
+
+
+def test_the_pull_of_k3_is_by_hand_and_the_four_are_part_of_a_distribution():
+    advantages = (SCORES - SCORES.mean()) / (SCORES.std() + 1e-4)
+    torch.testing.assert_close(seen(SCORES)["GRPO"], (advantages - BETA * (1 - (-GONE).exp())) / 4)
+    assert (0.2 * GONE.exp()).sum() < 1
