@@ -32,7 +32,7 @@
 # %% [markdown]
 # **先修**：[19 SFT](19_sft.ipynb)、[20 强化学习与 RLHF](20_rlhf.ipynb)（评论家、参考、KL）、[21 PPO](21_ppo.ipynb)（比值、裁剪、白化）、[22 DPO](22_dpo.ipynb)（间隔、π*）、[23 GRPO](23_grpo.ipynb)（组、k3）。
 #
-# **阅读** 约 44 分钟，练习另加 41 分钟。**运行** 实测约 50 秒（2 核 CPU，不需要网络）。
+# **阅读** 约 44 分钟，练习另加 41 分钟。**运行** 实测约 55 秒（2 核 CPU，不需要网络）。
 
 # %% [markdown]
 # :::{admonition} 符号
@@ -141,7 +141,7 @@ show_figure(
 # - C. 只有 DPO
 # :::
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output", "hide-input"]
 for times in (1, 10):
     for name, push in seen(times * SCORES).items():
         print(
@@ -370,7 +370,7 @@ show_erratum("K24-2")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## 证据：走到同样好，要写多少
 #
-# **音节带**：一个回答是至多五个平、仄，每转一次得 1 分，如“平仄平仄平”得 4 分；63 个回答的奖励和最好的 π* 都知道。PPO、GRPO 边写边学，看得到分数；DPO 的回答全由参考先写，只知道照布拉德利–特里抽的胜负，更新一样多。$J$（平均奖励 − 0.5 × KL）从参考的到最好的，走了几成？
+# **音节带**：一个回答是至多五个平、仄，每转一次得 1 分，满分 4；63 个回答的奖励和 π* 都知道。PPO、GRPO 边写边学，看得到分数；DPO 的对全由参考先写，只知道胜负。更新一样多。$J$ 从参考的到最好的，走了几成？
 #
 # :::{admonition} 先猜再跑
 # :class: guess answer-c
@@ -394,7 +394,10 @@ show_figure(
     ),
 )
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-check-output", "hide-input"]
+# %% [markdown] slideshow={"slide_type": "-"}
+# 判**部分成立**。前一半路 DPO 略省，后一半它要得最多，九成走不到：好回答参考很少写，对里就很少见；标签又只说谁好，不说好多少。
+
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
 needs = {level: [answers_to(BUDGETS, row, level) for row in share.mean] for level in (0.5, 0.7, 0.75, 0.8, 0.9)}
 for level in LEVELS:
     told = "　".join(
@@ -402,11 +405,8 @@ for level in LEVELS:
     )
     print(f"走到 {level:g} 要写：{told}")
 
-# %% [markdown] slideshow={"slide_type": "-"}
-# 判**部分成立**。前一半路 DPO 略省，后一半它要得最多，九成走不到：好回答参考很少写，对里就很少见；标签又只说谁好，不说好多少。
-
 # %% [markdown] slideshow={"slide_type": "skip"}
-# 上面的数在五个种子平均的线上、两个预算之间连直线（横轴取对数）读出来。八成正落在 DPO 平下来的地方，线差一点，数就差很多；换两个门槛看看，再看参考写不写得出满分的回答：
+# 一个回答如“平仄平仄平”，得 4 分；$J$ 是平均奖励减 0.5 乘 KL；胜负照布拉德利–特里的规矩抽。上面的数在五个种子平均的线上、两个预算之间连直线（横轴取对数）读出来。八成正落在 DPO 平下来的地方，线差一点，数就差很多；换两个门槛看看，再看参考写不写得出满分的回答：
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
 for level in (0.7, 0.75, 0.8):
