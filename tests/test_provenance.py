@@ -325,7 +325,7 @@ def test_a_data_file_counts_by_its_bytes_where_it_is_named(package, named):
 
 ATTENTION_FREE = {"C00", "C01", "C03"}
 # tables of logits, and scores of pairs
-ATTENTION_FREE |= {"C26", "C26b", "C26c", "C27c", "C28b", "C28d", "C29", "C29b", "C29d", "C30d"}
+ATTENTION_FREE |= {"C26", "C26b", "C26c", "C27c", "C28b", "C28d", "C29", "C29b", "C29d", "C30d", "C31b", "C31c"}
 FUSED = {"C11", "C11b", "C11c", "C12", "C12b", "C13a", "C13b"}  # GPTs: torch's fused attention divides by itself
 
 

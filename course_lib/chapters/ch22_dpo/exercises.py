@@ -325,7 +325,7 @@ EXERCISES = [
             Mistake(
                 "program",
                 _with_beta(lambda beta: beta * beta),
-                "β 乘了两次。隐式奖励里已经有 β，间隔就是两个奖励之差。",
+                "还没有改对：选中的 d = 3，落选的 d = −2，β = 0.1 时，间隔该是 0.5，你的是 0.05。",
             ),
             Mistake("no_beta", _with_beta(lambda beta: 1.0), "两处 β 都删了，只该删一处。"),
             Mistake("divided", _with_beta(lambda beta: 1 / beta), "β 该乘，不该除。"),
@@ -432,7 +432,7 @@ EXERCISES = [
             Mistake(
                 "program",
                 lambda a, b, ids, is_answer, beta: _margins(a, b, ids, is_answer[:, :-1], beta),
-                "said 的第 t 格说的是 ids 的第 t + 1 个，掩码也要去掉第一列，而不是最后一列。",
+                "还没有改对：回答只有行末一个词元时，你的 d 总是 0，模型怎样写它都一样。掩码留下的是哪一格？",
             ),
             Mistake(
                 "whole_row",
@@ -524,7 +524,7 @@ EXERCISES = [
             Mistake(
                 "program",
                 lambda *case: _trained(*case, reference="follows"),
-                "detach 不复制：reference 与 policy 是同一块内存，policy 一改，参考跟着走，d 永远是 0。要 clone。",
+                "还没有改对：走到第十步，你的 d 还全是 0，损失还是 ln 2。打印 d 的两项，看各自变不变。",
             ),
             Mistake("none", lambda *case: _trained(*case, reference="none"), "参考不见了。要的是起点那一份。"),
             Mistake(

@@ -54,6 +54,46 @@ HACKED = {"rhyme": same(0.6, 0.9, 0.75, 0.7), "one_end": same(0.03, 0.3, 0.08, 0
 HACKED |= {"distinct": same(0.91, 0.86, 0.9, 0.8), "paid": same(0.9, 0.8, 0.95), "true": same(0.9, 0.8, 0.7)}
 
 
+CELLS = {"memory": same([4, 2, 4, 9], [2, 1, 2, 4], [3, 1, 2, 5])}
+CELLS |= {"operations": same([3, 5, 6], [0, 1, 3], [3, 2, 4]), "seconds": same([3, 5, 6], [0, 1, 3], [3, 2, 4])}
+BY_BUDGET = [[0.5, 0.85, 0.9, 0.95, 0.97, 0.99], [0.1, 0.2, 0.4, 0.6, 0.7, 0.85], [0.2, 0.6, 0.85, 0.9, 0.95, 0.95]]
+CELLS |= {"share": same(*BY_BUDGET)}
+
+
+def swings(rewards, spreads):
+    """For each method a reward, with every β, and how far each second seed is from it; the most is 3.4, before 0.4."""
+    by_method = [np.array(each)[:, None] for each in (rewards, spreads)]
+    return {"before": 0.4, "most": 3.4} | {
+        "reward": lambda values: values * 0 + by_method[0] + by_method[1] * (np.arange(len(values)) % 2)[:, None, None]
+    }
+
+
+def fears(ppo, dpo, grpo):
+    """What each method loses by the last value of rate, β, ε, noise and scale, from 0.95."""
+    return {"share": lambda values: 0.95 + values * 0 - np.array([ppo, dpo, grpo])[:, :, None] * [0, 0, 0, 0, 1]}
+
+
+FEARS = [[0.1, 0.3, 0.1, 0.1, 0.8], [0.5, 0.2, 0, 0.4, 0], [0.1, 0.3, 0.1, 0.2, 0.01]]
+
+
+def fears_but(method, knob, loss):
+    losses = np.array(FEARS)
+    losses[method, knob] = loss
+    return fears(*losses)
+
+
+def raced(ppo=(1.95, 3), dpo=(1.75, 3), grpo=(2.05, 6), sft=(1.7, 1), form=1.0, distinct=0.91):
+    """From reward 1.65 and KL 0 each method to its own, straight on, in two looks."""
+    begun = np.array([1.65, 1, 0.3, 0.6, 0.7, 0.35, 0.91, 0.03, 0.05, 0, 0, -5.1])
+    ends = [
+        np.array([reward, form, *begun[2:6], distinct, *begun[7:10], kl, -5.2]) for reward, kl in (ppo, dpo, grpo, sft)
+    ]
+    return {
+        "before": same(*begun),
+        "shown": same(*([begun + part * (end - begun) for part in (1 / 2, 1)] for end in ends)),
+    }
+
+
 WALKED = {"kl": same(0, 9), "held_out": same(-5.1, -5.5), "rhyme": same(0.6, 0.3), "distinct": same(0.95, 0.93)}
 BY_LR = [0.2, 0.6, 0.9, 0.8]
 
@@ -254,6 +294,18 @@ REFUTED = {
     "C29d": [DISPLACED | {"fell": same(0.1, 0.01, 0.01, 0.02)}, DISPLACED | {"worse": 0.0}],
     "C29e": [ENOUGH_POEMS | {"accuracy_new": 0.48}, ENOUGH_POEMS | {"reward": 2.3}],
     "C30": [BY_GROUP | {"sampled": same(0.8, 0.8, 0.79, 0.7, 0.6)}],
+    "C31": [
+        CELLS | {"memory": same([3, 1, 2, 5], [3, 1, 2, 6], [2, 1, 2, 4])},
+        CELLS | {"operations": same([3, 5, 6], [0, 3, 6], [3, 2, 3])},
+        CELLS | {"share": same(BY_BUDGET[1], BY_BUDGET[0], BY_BUDGET[2])},
+    ],
+    "C31b": [swings([3.3, 3.35, 3.2], [0.01, 0.02, 0.005]), swings([3.3, 2.6, 3.2], [0.01, 0.001, 0.02])],
+    "C31c": [fears_but(0, 4, 0.005), fears(FEARS[0], [0.05, 0.2, 0, 0.05, 0], FEARS[2])],
+    "C31d": [
+        raced(ppo=(1.68, 3), dpo=(1.6, 3), grpo=(1.69, 6), sft=(1.6, 1)),
+        raced(sft=(2.2, 4)),
+        raced(dpo=(2.2, 4)),
+    ],
     "C30e": [sings_but("rhyme", 0.79), sings_but("distinct", 0.8), sings_but("one end", 0.31)],
     "C30b": [
         LEAN | {"memory": same([3, 2, 4, 4], [3, 2, 4, 3], [1, 1, 2, 2])},
@@ -430,6 +482,19 @@ PARTLY = {
         BY_GROUP | {"sampled": same(0.78, 0.75, 0.8, 0.8, 0.8)},
         BY_GROUP | {"sampled": same(0.7, 0.75, 0.8, 0.8, 0.85)},
     ],
+    "C31": [
+        CELLS | {"seconds": same([3, 5, 6], [0, 3, 6], [3, 2, 3])},
+        CELLS | {"share": same(BY_BUDGET[0], BY_BUDGET[1], BY_BUDGET[1])},
+    ],
+    "C31b": [swings([3.3, 2.6, 2.85], [0.01, 0.2, 0.02]), swings([3.3, 2.6, 3.2], [0.01, 0.2, 0.15])],
+    "C31c": [
+        fears_but(0, 4, 0.1),
+        fears_but(2, 4, 0.06),
+        fears_but(1, 4, 0.01),
+        fears_but(1, 0, 0.05),
+        fears_but(1, 3, 0.15),
+    ],
+    "C31d": [raced(ppo=(1.75, 3)), raced(form=0.9), raced(distinct=0.85), raced(grpo=(2.05, 20)), raced(dpo=(2, 3))],
     "C30e": [
         sings_but("form", 0.96),
         sings_but("five", 0.4),
@@ -524,6 +589,10 @@ HOLDS = {
     "C30c": [BEYOND],
     "C30d": [SETTLED],
     "C30e": [SINGS],
+    "C31": [CELLS],
+    "C31b": [swings([3.3, 2.6, 3.2], [0.01, 0.2, 0.02])],
+    "C31c": [fears(*FEARS)],
+    "C31d": [raced()],
 }
 
 
