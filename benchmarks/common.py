@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -66,14 +67,42 @@ def rate(times: list[float], amount: float) -> dict[str, float]:
     }
 
 
-def share(part: float, whole: float) -> float:
-    """Part of the whole, three digits: a small share on a fast machine does not become 0."""
-    return float(f"{part / whole:.3g}")
+def three_digits(number: float) -> float:
+    """Rounded to three digits, wherever they begin: a small share on a fast machine does not become 0."""
+    return float(f"{number:.3g}")
 
 
 def times_as_fast(ours: list[float], theirs: list[float]) -> float:
     """Median over the rounds of their seconds / our seconds."""
     return round(statistics.median(their / our for our, their in zip(ours, theirs, strict=True)), 2)
+
+
+def beside_transformers(
+    ways: Mapping[str, Callable[[], object]], n_tokens: int, rounds: int
+) -> tuple[dict, dict[str, list[float]]]:
+    """Ways to write the same n_tokens, in turns: what a row says of "ours", "readable" and "transformers", and the
+    seconds of all ways, of others that are timed with them too."""
+    said: dict = {}
+    times = seconds({who: lambda who=who, way=way: said.update({who: way()}) for who, way in ways.items()}, rounds)
+    row = {
+        "tokens_per_second": {who: rate(times[who], n_tokens) for who in ("ours", "readable", "transformers")},
+        "times_as_fast": {who: times_as_fast(times[who], times["transformers"]) for who in ("ours", "readable")},
+        "same_tokens": round(float((said["ours"] == said["transformers"]).double().mean()), 4),
+    }
+    return row, times
+
+
+def stepper(model: nn.Module, loss: Callable[[], Tensor]) -> Callable[[], None]:
+    """A training step as a function: loss(), backward, clipping, AdamW."""
+    optimizer = torch.optim.AdamW(model.train().parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1)
+
+    def step() -> None:
+        loss().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
 
 
 def arguments(doc: str) -> argparse.Namespace:

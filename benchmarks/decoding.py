@@ -8,7 +8,7 @@ the length of the context for MHA, GQA, MQA and MLA of one width. Greedy, float3
 import statistics
 
 import torch
-from common import arguments, keep, machine, rate, seconds, times_as_fast
+from common import arguments, beside_transformers, keep, machine, rate, seconds
 from peers import transformers_twin
 
 from course_lib.decoding.fast_reader import FastReader
@@ -52,7 +52,6 @@ def against_transformers(size: str, design: str, batch: int, n_new: int, rounds:
     model = build(designs(**SIZES[size], n_heads=4)[design])
     twin = transformers_twin(model, context=PROMPT + n_new)
     prompt = torch.randint(1, V, (batch, PROMPT))
-    said = {}
 
     @torch.inference_mode()
     def generate() -> torch.Tensor:
@@ -65,16 +64,14 @@ def against_transformers(size: str, design: str, batch: int, n_new: int, rounds:
         "transformers": generate,
         "reading": reading_alone(model, batch, n_new),
     }
-    times = seconds({name: lambda name=name, way=way: said.update({name: way()}) for name, way in ways.items()}, rounds)
-    reading = statistics.median(a / b for a, b in zip(times.pop("reading"), times["ours"], strict=True))
+    row, times = beside_transformers(ways, batch * n_new, rounds)
+    reading = statistics.median(a / b for a, b in zip(times["reading"], times["ours"], strict=True))
     return {
         "model": size,
         "design": design,
         "batch": batch,
-        "tokens_per_second": {name: rate(each, batch * n_new) for name, each in times.items()},
-        "times_as_fast": {name: times_as_fast(times[name], times["transformers"]) for name in ("ours", "readable")},
         "share_of_reading": round(reading, 2),
-        "same_tokens": round(float((said["ours"] == said["transformers"]).double().mean()), 4),
+        **row,
     }
 
 

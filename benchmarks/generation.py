@@ -5,7 +5,7 @@ tokens, batch 1 and 64, greedy and drawn at temperature 1 from the whole vocabul
 """
 
 import torch
-from common import arguments, keep, machine, rate, seconds, times_as_fast
+from common import arguments, beside_transformers, keep, machine
 from peers import gpt2_twin
 
 from course_lib.decoding.fast_gpt import FastGPTReader
@@ -24,7 +24,6 @@ def against_transformers(size: str, drawn: bool, batch: int, n_new: int, rounds:
     twin = gpt2_twin(model).eval().requires_grad_(False)
     prompt, chance = torch.randint(1, V, (batch, PROMPT)), torch.Generator().manual_seed(0)
     knobs = dict(do_sample=True, temperature=1.0, top_k=0, top_p=1.0) if drawn else dict(do_sample=False)
-    said = {}
 
     def ours(kind: type) -> torch.Tensor:
         reader = kind(model, PROMPT + n_new)
@@ -36,15 +35,9 @@ def against_transformers(size: str, drawn: bool, batch: int, n_new: int, rounds:
         return twin.generate(prompt, attention_mask=mask, max_new_tokens=n_new, **knobs)[:, PROMPT:]
 
     ways = {"ours": lambda: ours(FastGPTReader), "readable": lambda: ours(LlamaReader), "transformers": generate}
-    times = seconds({name: lambda name=name, way=way: said.update({name: way()}) for name, way in ways.items()}, rounds)
-    return {
-        "model": size,
-        "way": "sampling" if drawn else "greedy",
-        "batch": batch,
-        "tokens_per_second": {name: rate(each, batch * n_new) for name, each in times.items()},
-        "times_as_fast": {name: times_as_fast(times[name], times["transformers"]) for name in ("ours", "readable")},
-        "same_tokens": None if drawn else round(float((said["ours"] == said["transformers"]).double().mean()), 4),
-    }
+    row, _ = beside_transformers(ways, batch * n_new, rounds)
+    way, same = ("sampling", None) if drawn else ("greedy", row["same_tokens"])
+    return {"model": size, "way": way, "batch": batch, **row, "same_tokens": same}
 
 
 def main() -> None:

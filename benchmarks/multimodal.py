@@ -1,4 +1,4 @@
-"""How fast LLaVA and Qwen2-VL answer and learn: `OMP_NUM_THREADS=1 python benchmarks/multimodal.py`, three minutes.
+"""How fast LLaVA and Qwen2-VL answer and learn: `OMP_NUM_THREADS=1 python benchmarks/multimodal.py`, one minute.
 
 Ours against transformers' models with the same weights, read from the checkpoints that transformers saved. Answering:
 a prompt of one picture and 16 words, 128 greedy tokens; `ours` are the readers of decoding/fast_seeing.py, `readable`
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from common import arguments, keep, machine, rate, seconds, times_as_fast
+from common import arguments, beside_transformers, keep, machine, rate, seconds, stepper, times_as_fast
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -30,7 +30,8 @@ QUICK = {"L1 d64": dict(layers=1, width=64, side=2)}
 
 @dataclass
 class Two:
-    """One model twice. fast, readable: our readers. images: what ours takes; named: what theirs takes beside ids."""
+    """One model twice. fast, readable: our readers. images: what ours takes; named: what theirs takes beside ids.
+    never: ids that neither side writes."""
 
     ours: nn.Module
     theirs: nn.Module
@@ -39,6 +40,7 @@ class Two:
     images: object
     named: dict[str, Tensor]
     n_tokens: int
+    never: tuple[int, ...]
 
     def ids(self, batch: int, n_words: int) -> Tensor:
         """[batch n_tokens + n_words]: the picture's tokens in front."""
@@ -85,7 +87,7 @@ def llava(layers: int, width: int, side: int) -> Two:
     )
     image = torch.randn(1, 3, 8 * side, 8 * side)
     ours = twin(theirs, load_llava)
-    return Two(ours, theirs, FastLlavaReader, LlavaReader, image, {"pixel_values": image}, side**2)
+    return Two(ours, theirs, FastLlavaReader, LlavaReader, image, {"pixel_values": image}, side**2, (IMAGE,))
 
 
 def qwen(layers: int, width: int, side: int, windows: bool) -> Two:
@@ -114,7 +116,7 @@ def qwen(layers: int, width: int, side: int, windows: bool) -> Two:
     grid = Grid(1, 2 * side, 2 * side)
     patches = torch.randn(grid.n_patches, ours.config.tower.d_patch)
     named = {"pixel_values": patches, "image_grid_thw": torch.tensor([grid])}
-    return Two(ours, theirs, FastQwen2VLReader, Qwen2VLReader, [Seen(patches, grid)], named, side**2)
+    return Two(ours, theirs, FastQwen2VLReader, Qwen2VLReader, [Seen(patches, grid)], named, side**2, (IMAGE, VIDEO))
 
 
 def twin(theirs: nn.Module, load: Callable) -> nn.Module:
@@ -134,16 +136,15 @@ def kinds(sizes: dict) -> dict[str, Two]:
 
 
 def their_inputs(two: Two, ids: Tensor, named: dict[str, Tensor]) -> dict[str, Tensor]:
-    more = {} if "pixel_values" in named and len(named) == 1 else {"mm_token_type_ids": (ids == IMAGE).int()}
+    """Qwen's models, which have images and videos, want to be told which tokens are which."""
+    more = {"mm_token_type_ids": (ids == IMAGE).int()} if VIDEO in two.never else {}
     return dict(input_ids=ids, attention_mask=torch.ones_like(ids), **named, **more)
 
 
 def answering(name: str, size: str, two: Two, batch: int, n_new: int, rounds: int) -> dict:
     ids, (images, named) = two.ids(batch, WORDS), two.repeated(batch)
     two.ours.eval().requires_grad_(False), two.theirs.eval().requires_grad_(False)
-    settings, said = dict(max_new_tokens=n_new, do_sample=False, suppress_tokens=[IMAGE, VIDEO]), {}
-    if name == "LLaVA":
-        settings["suppress_tokens"] = [IMAGE]
+    settings = dict(max_new_tokens=n_new, do_sample=False, suppress_tokens=list(two.never))
 
     @torch.inference_mode()
     def generate() -> Tensor:
@@ -155,26 +156,22 @@ def answering(name: str, size: str, two: Two, batch: int, n_new: int, rounds: in
         "readable": lambda: greedy(two.readable(two.ours, room, images), ids, n_new),
         "transformers": generate,
     }
-    times = seconds({who: lambda who=who, way=way: said.update({who: way()}) for who, way in ways.items()}, rounds)
-    return {
-        "model": f"{name} {size}",
-        "way": "greedy",
-        "batch": batch,
-        "tokens_per_second": {who: rate(each, batch * n_new) for who, each in times.items()},
-        "times_as_fast": {who: times_as_fast(times[who], times["transformers"]) for who in ("ours", "readable")},
-        "same_tokens": round(float((said["ours"] == said["transformers"]).double().mean()), 4),
-    }
+    row, _ = beside_transformers(ways, batch * n_new, rounds)
+    return {"model": f"{name} {size}", "way": "greedy", "batch": batch, **row}
 
 
 def learning(name: str, size: str, two: Two, batch: int, n_words: int, rounds: int) -> dict:
     ids, (images, named) = two.ids(batch, n_words), two.repeated(batch)
     inputs = their_inputs(two, ids, named)
-    passes = {"ours": lambda: two.ours(ids, images), "transformers": lambda: two.theirs(**inputs).logits}
+    losses = {
+        "ours": lambda: loss_of(two.ours(ids, images), ids, n_words),
+        "transformers": lambda: loss_of(two.theirs(**inputs).logits, ids, n_words),
+    }
     models = {"ours": two.ours, "transformers": two.theirs}
-    first = {who: float(loss_of(each().detach(), ids, n_words)) for who, each in passes.items()}
+    first = {who: float(each().detach()) for who, each in losses.items()}
     if abs(first["ours"] - first["transformers"]) > 1e-3:
         raise ValueError(f"the first losses differ: {first}")
-    times = seconds({who: stepper(models[who], passes[who], ids, n_words) for who in passes}, rounds)
+    times = seconds({who: stepper(models[who].requires_grad_(True), losses[who]) for who in losses}, rounds)
     return {
         "model": f"{name} {size}",
         "parameters": sum(p.numel() for p in two.ours.parameters()),
@@ -187,19 +184,6 @@ def learning(name: str, size: str, two: Two, batch: int, n_words: int, rounds: i
 
 def loss_of(logits: Tensor, ids: Tensor, n_words: int) -> Tensor:
     return cross_entropy(logits[:, -n_words - 1 : -1].flatten(0, 1), ids[:, -n_words:].flatten())
-
-
-def stepper(model: nn.Module, forward: Callable[[], Tensor], ids: Tensor, n_words: int) -> Callable[[], None]:
-    model.train().requires_grad_(True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1)
-
-    def step() -> None:
-        loss_of(forward(), ids, n_words).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-
-    return step
 
 
 def main() -> None:

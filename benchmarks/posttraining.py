@@ -28,7 +28,7 @@ from itertools import product
 from pathlib import Path
 
 import torch
-from common import arguments, keep, machine, seconds, share
+from common import arguments, keep, machine, seconds, three_digits
 from peers import gpt2_twin
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -256,7 +256,7 @@ def theirs(way: str, peers, task: Task):
 def spread(numbers: list[float]) -> dict[str, float]:
     """Median, least and most."""
     found = {"median": statistics.median(numbers), "low": min(numbers), "high": max(numbers)}
-    return {name: float(f"{each:.3g}") for name, each in found.items()}
+    return {name: three_digits(each) for name, each in found.items()}
 
 
 def ratios(times: dict[str, list[float]]) -> dict[str, float]:
@@ -304,12 +304,14 @@ def measure(task: Task, way: str, kinds: list[str], rounds: int, folder: Path) -
                 part: {who: spread([1000 * s for s in each[who]]) for who in each} for part, each in parts.items()
             },
             "times_as_fast": {part: ratios(each) for part, each in parts.items()},
-            "share_of_peak": {who: share(products, statistics.median(times[kind, who])) for who in ("ours", "trl")},
+            "share_of_peak": {
+                who: three_digits(products / statistics.median(times[kind, who])) for who in ("ours", "trl")
+            },
             "best_over_their_best": ratios(best),
         }
         if "roll_out" in parts:
             shares = {who: [b / a for a, b in zip(times[kind, who], wrote[who])] for who in wrote}
-            row["share_of_roll_out"] = {who: round(statistics.median(each), 3) for who, each in shares.items()}
+            row["share_of_roll_out"] = {who: three_digits(statistics.median(each)) for who, each in shares.items()}
         rows.append(row)
     return rows
 

@@ -9,7 +9,7 @@ reaches in that type in the same run.
 """
 
 import torch
-from common import arguments, keep, machine, rate, seconds, share, times_as_fast
+from common import arguments, keep, machine, rate, seconds, stepper, three_digits, times_as_fast
 from peers import gpt2_twin
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu, linear, scaled_dot_product_attention
@@ -98,19 +98,14 @@ def plain_loss(model: nn.Module, ids: Tensor) -> Tensor:
     return cross_entropy(model(ids)[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten())
 
 
-def stepper(model: nn.Module, ids: Tensor, loss, dtype: torch.dtype):
+def step_on(model: nn.Module, ids: Tensor, loss, dtype: torch.dtype):
     """One step on one batch, as a function."""
-    optimizer = torch.optim.AdamW(model.train().parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1)
 
-    def step() -> None:
+    def value() -> Tensor:
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-            value = loss(model, ids)
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+            return loss(model, ids)
 
-    return step
+    return stepper(model, value)
 
 
 def measure(name: str, config: GPT2Config, batch: int, dtype: torch.dtype, rounds: int) -> dict:
@@ -135,7 +130,7 @@ def measure(name: str, config: GPT2Config, batch: int, dtype: torch.dtype, round
     kinds = {"fp32": torch.float32} | ({"bf16": dtype} if dtype != torch.float32 else {})
     times = seconds(
         {
-            f"{kind} {who}": stepper(model, ids, losses.get(who, plain_loss), each)
+            f"{kind} {who}": step_on(model, ids, losses.get(who, plain_loss), each)
             for kind, each in kinds.items()
             for who, model in models.items()
         },
@@ -161,7 +156,8 @@ def measure(name: str, config: GPT2Config, batch: int, dtype: torch.dtype, round
         },
         "peak_gflops": {kind: round(each / 1e9, 1) for kind, each in peak.items()},
         "share_of_peak": {
-            kind: share(6 * weights * rate(times[f"{kind} ours"], n_tokens)["median"], peak[kind]) for kind in kinds
+            kind: three_digits(6 * weights * rate(times[f"{kind} ours"], n_tokens)["median"] / peak[kind])
+            for kind in kinds
         },
     }
 

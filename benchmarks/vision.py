@@ -8,7 +8,7 @@ three sizes through our preprocessing and through the processors of transformers
 
 import numpy as np
 import torch
-from common import arguments, keep, machine, rate, seconds, times_as_fast
+from common import arguments, keep, machine, rate, seconds, stepper, times_as_fast
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -23,19 +23,15 @@ QUICK = dict(side=8, patch=4, d_model=16, n_layers=1, n_heads=2)
 PICTURES = ((500, 375), (1280, 853), (64, 64))
 
 
-def stepper(model: nn.Module, batch: tuple[Tensor, ...], loss, dtype: torch.dtype):
+def step_on(model: nn.Module, batch: tuple[Tensor, ...], loss, dtype: torch.dtype):
     """One step on one batch, as a function."""
-    optimizer = torch.optim.AdamW(model.train().parameters(), lr=3e-4, betas=(0.9, 0.95), weight_decay=0.1)
 
-    def step() -> None:
+    def value() -> Tensor:
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             outputs = model(*batch)
-        loss(outputs.float()).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
+        return loss(outputs.float())
 
-    return step
+    return stepper(model, value)
 
 
 def against(name: str, models: dict[str, nn.Module], batch: tuple, losses: dict, dtype, rounds: int) -> dict:
@@ -46,7 +42,7 @@ def against(name: str, models: dict[str, nn.Module], batch: tuple, losses: dict,
     kinds = {"fp32": torch.float32} | ({"bf16": dtype} if dtype != torch.float32 else {})
     times = seconds(
         {
-            f"{kind} {who}": stepper(model, batch, losses["ours" if who == "ours" else "theirs"], each)
+            f"{kind} {who}": step_on(model, batch, losses["ours" if who == "ours" else "theirs"], each)
             for kind, each in kinds.items()
             for who, model in models.items()
         },

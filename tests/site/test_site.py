@@ -208,7 +208,8 @@ def test_no_request_leaves_nothing_fails_and_no_serious_barrier(visit, address, 
 def test_nothing_is_wider_than_a_phone_and_every_chapter_offers_its_notebook(visit, address, pages, part):
     chapters, wrong = {f"{c.page}.html": c for c in outline.opened()}, []
     for name in pages[part::PARTS]:
-        with visit(address + name, [], viewport={"width": 390, "height": 844}) as page:
+        with visit(address + name, [], viewport={"width": 390, "height": 844}, color_scheme="dark") as page:
+            assert page.locator("html").get_attribute("data-theme") == "dark"  # from its first sight on
             width = page.evaluate("document.documentElement.scrollWidth")
             if width > 390:
                 wrong.append(f"{name}: {width} px")
