@@ -151,9 +151,7 @@ def side_by_side(poets: Sequence[GPT2], n: int = 10, seed: int = 0) -> list[tupl
 
 
 def told_apart(
-    reference: GPT2, policy: GPT2, rewards: Rewards, n: int = 10, seed: int = 0
-) -> list[tuple[str, str, float, float]]:
-    """`side_by_side` of the two, and what each poem earns."""
-    pairs = side_by_side([reference, policy], n, seed)
-    before, after = (scores(texts, rewards) for texts in zip(*pairs))
-    return [(*pair, one, other) for pair, one, other in zip(pairs, before, after)]
+    poets: Sequence[GPT2], rewards: Rewards, n: int = 10, seed: int = 0
+) -> list[tuple[tuple[str, ...], list[float]]]:
+    """Each row of `side_by_side`, and what each of its poems earns."""
+    return [(row, scores(row, rewards)) for row in side_by_side(poets, n, seed)]

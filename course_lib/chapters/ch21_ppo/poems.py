@@ -80,4 +80,4 @@ def collapse(rewards: str = "rhyme", *, beta: float = 0.0, lr: float = 1e-3, **m
 
 def side_by_side(policy: GPT2, n: int = 10, seed: int = 0) -> list[tuple[str, str, float, float]]:
     """By n held-out first lines, drawn by seed: the poet's poem and the policy's, and what each earns of 4."""
-    return told_apart(reference(), policy, poem_rewards(), n, seed)
+    return [(*row, *earned) for row, earned in told_apart([reference(), policy], poem_rewards(), n, seed)]

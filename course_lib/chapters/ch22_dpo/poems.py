@@ -76,4 +76,4 @@ def shown(policy: GPT2, some: list[Pair], *, n: int = 256, n_exam: int = 256) ->
 
 def side_by_side(policy: GPT2, n: int = 10, seed: int = 0) -> list[tuple[str, str, float, float]]:
     """By n held-out first lines, drawn by seed: the poet's poem and the policy's, and what each earns of 4."""
-    return told_apart(reference(), policy, poem_rewards(), n, seed)
+    return [(*row, *earned) for row, earned in told_apart([reference(), policy], poem_rewards(), n, seed)]

@@ -75,4 +75,5 @@ def poets_own(n: int = 256) -> dict[str, float]:
 
 def told_apart(policy: GPT2, n: int = 10, seed: int = 0) -> list[tuple[str, str, float, float]]:
     """By n held-out first lines: the poet's poem and the policy's, and what each earns of 3."""
-    return aligned_poet.told_apart(reference(), policy, poem_rewards(**REWARDED), n, seed)
+    rows = aligned_poet.told_apart([reference(), policy], poem_rewards(**REWARDED), n, seed)
+    return [(*row, *earned) for row, earned in rows]

@@ -22,7 +22,8 @@ from course_lib.models.gpt2 import GPT2
 from course_lib.posttraining.ppo import Critic
 from course_lib.posttraining.reference import Reference
 from course_lib.posttraining.sft import n_targets, sft_loss
-from course_lib.toys.aligned_poet import beginnings, examined, habits, side_by_side, without_dropout, write
+from course_lib.toys import aligned_poet
+from course_lib.toys.aligned_poet import beginnings, examined, habits, without_dropout, write
 from course_lib.toys.poet_pairs import AT_ONCE, Sides, as_sides, train_dpo
 from course_lib.toys.poet_policy import Writing, train_grpo, train_ppo
 from course_lib.toys.rhymes import labelled_pairs, poem_rewards, scores
@@ -128,5 +129,4 @@ def poets_own(n: int = 256) -> dict[str, float]:
 
 def told_apart(policies: Sequence[GPT2], n: int = 10, seed: int = 0) -> list[tuple[tuple[str, ...], list[float]]]:
     """By n held-out first lines: the poem of the poet and of each policy, and what each earns of 3."""
-    rows = side_by_side([reference(), *policies], n, seed)
-    return [(row, scores(row, poem_rewards(**REWARDED))) for row in rows]
+    return aligned_poet.told_apart([reference(), *policies], poem_rewards(**REWARDED), n, seed)
